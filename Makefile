@@ -1,0 +1,52 @@
+# One door to the project. A newcomer needs Python 3.11 (or later) and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+JOBS   ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check format bench docs build clean
+
+help:  ## Say what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/.installed: pyproject.toml requirements/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("pitstop needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint requirements/constraints.txt --editable '.[all]' --group dev
+	touch $@
+
+install: $(BIN)/.installed  ## Install Pitstop and its tools into .venv
+
+demo: install  ## See, cure and prove: the blog service on real data, in under three minutes
+	$(BIN)/pitstop demo
+
+test: install  ## Run the test suite (private servers are started and stopped)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+
+test-slow: install  ## Run the long proofs as well
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: install  ## Lint, format, types, import contracts, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell src tests docs benchmarks README.md CHANGELOG.md
+
+format: install  ## Let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install  ## Run the benchmarks whose figures stand in docs/results.md
+	$(BIN)/python -m benchmarks
+
+docs: install  ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+build: install  ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean:  ## Remove what was built (not .venv)
+	rm -rf dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,59 @@
+"""Pitstop makes slow Python backends fast, and proves it.
+
+Observe, diagnose, fix, prove, watch: for FastAPI (any ASGI), SQLAlchemy 2, PostgreSQL and Redis.
+The names here are the ones most applications need; the rest is in ``pitstop.<room>``. Each is
+imported when it is first used, so ``from pitstop import count_queries`` loads no other room.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pitstop.app import Pitstop as Pitstop
+    from pitstop.errors import PitstopError as PitstopError
+    from pitstop.servers import private_servers as private_servers
+    from pitstop.sql import NPlusOne as NPlusOne
+    from pitstop.sql import Queries as Queries
+    from pitstop.sql import Statement as Statement
+    from pitstop.sql import count_queries as count_queries
+    from pitstop.sql import observe as observe
+    from pitstop.sql import track_operation as track_operation
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "NPlusOne": "pitstop.sql",
+    "Pitstop": "pitstop.app",
+    "PitstopError": "pitstop.errors",
+    "Queries": "pitstop.sql",
+    "Statement": "pitstop.sql",
+    "count_queries": "pitstop.sql",
+    "observe": "pitstop.sql",
+    "private_servers": "pitstop.servers",
+    "track_operation": "pitstop.sql",
+}
+
+__all__ = [
+    "NPlusOne",
+    "Pitstop",
+    "PitstopError",
+    "Queries",
+    "Statement",
+    "count_queries",
+    "observe",
+    "private_servers",
+    "track_operation",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'pitstop' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

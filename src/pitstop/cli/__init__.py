@@ -1,0 +1,48 @@
+"""The ``pitstop`` command: one file per sub-command, all with ``--help`` and ``--json`` where they report.
+
+Exit codes: 0 nothing to complain about, 1 findings or a regression, 2 bad usage or an error that
+the message explains, 130 interrupted.
+"""
+
+import sys
+
+import click
+import typer
+from rich.console import Console
+
+from pitstop.cli import bench, demo, doctor, fix, run, serve
+from pitstop.errors import PitstopError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="pitstop",
+    help="Makes slow Python backends fast, and proves it: observe, diagnose, fix, prove.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+app.command("run", context_settings={"ignore_unknown_options": True})(run.run)
+app.command("doctor")(doctor.doctor)
+app.command("fix")(fix.fix)
+app.command("bench")(bench.bench)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+
+
+@app.callback()
+def root() -> None:
+    """Observe, diagnose, fix, prove."""
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one line on stderr and exit code 2."""
+    try:
+        app()
+    except PitstopError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]pitstop:[/] {error}", highlight=False)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.exit(130)

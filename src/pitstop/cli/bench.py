@@ -1,0 +1,5 @@
+"""``pitstop bench``."""
+
+
+def bench() -> None:
+    """Not there yet."""

@@ -1,0 +1,5 @@
+"""``pitstop demo``."""
+
+
+def demo() -> None:
+    """Not there yet."""

@@ -1,0 +1,5 @@
+"""``pitstop doctor``."""
+
+
+def doctor() -> None:
+    """Not there yet."""

@@ -1,0 +1,5 @@
+"""``pitstop fix``."""
+
+
+def fix() -> None:
+    """Not there yet."""

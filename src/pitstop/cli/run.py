@@ -1,0 +1,5 @@
+"""``pitstop run``."""
+
+
+def run() -> None:
+    """Not there yet."""

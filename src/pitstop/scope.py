@@ -1,0 +1,94 @@
+"""The scope of one request or operation: who asked, and what each room saw meanwhile.
+
+The first room (or middleware) that needs one opens it; whoever comes later joins. It travels in a
+context variable, so tasks started inside belong to it and other requests do not.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pitstop.events import emit
+
+__all__ = ["Kind", "Scope", "ScopeEnded", "current_scope", "open_scope"]
+
+Kind = Literal["request", "operation", "process"]
+
+_current: ContextVar["Scope | None"] = ContextVar("pitstop_scope", default=None)
+
+
+class Scope:
+    """One request or operation.
+
+    Attributes:
+        kind: ``"request"``, ``"operation"`` or ``"process"`` (a script as a whole).
+        name: the route template or the operation's name; may be set until the scope ends.
+        started: ``time.perf_counter()`` at the start, seconds.
+        parts: what each room recorded, by the room's own record type.
+        status: HTTP status, or None outside HTTP.
+        failed: whether the work raised.
+    """
+
+    __slots__ = ("_token", "failed", "kind", "name", "parts", "started", "status")
+
+    def __init__(self, name: str, *, kind: Kind = "operation") -> None:
+        self.kind: Kind = kind
+        self.name = name
+        self.started = time.perf_counter()
+        self.parts: dict[type, Any] = {}
+        self.status: int | None = None
+        self.failed = False
+        self._token: Token[Scope | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.kind} {self.name!r}>"
+
+    def enter(self) -> "Scope":
+        """Make this the current scope of the context."""
+        self._token = _current.set(self)
+        return self
+
+    def leave(self) -> None:
+        """Give the context back to the scope before and emit ``ScopeEnded``."""
+        wall_ms = (time.perf_counter() - self.started) * 1000.0
+        if self._token is not None:
+            try:
+                _current.reset(self._token)
+            except ValueError:  # closed in another context (a generator finalised elsewhere)
+                _current.set(None)
+            self._token = None
+        emit(ScopeEnded(self, wall_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeEnded:
+    """One request or operation has ended; ``scope.parts`` holds what each room saw in it."""
+
+    scope: Scope
+    wall_ms: float
+
+
+def current_scope() -> Scope | None:
+    """The scope this code runs in, or None."""
+    return _current.get()
+
+
+@contextmanager
+def open_scope(name: str, *, kind: Kind = "operation") -> Iterator[Scope]:
+    """Run a block as one request or operation of its own.
+
+    Args:
+        name: what the block does, e.g. ``"import prices"``.
+        kind: ``"operation"`` for any piece of work; the middleware uses ``"request"``.
+    """
+    scope = Scope(name, kind=kind).enter()
+    try:
+        yield scope
+    except BaseException:
+        scope.failed = True
+        raise
+    finally:
+        scope.leave()
