@@ -13,7 +13,7 @@ from pitstop.servers.address import libpq_url, place, with_database
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["create_database", "create_template", "drop_database"]
+__all__ = ["create_database", "create_template", "drop_database", "ensure_database"]
 
 _THIS_RUN = uuid.uuid4().hex
 
@@ -35,6 +35,18 @@ def create_database(url: str, name: str, *, template: str | None = None) -> str:
     with _administer(url, but_not={name, template}) as connection:
         _execute(connection, "create database {} template {}", name, template or "template1")
     return with_database(url, name)
+
+
+def ensure_database(url: str, name: str) -> str:
+    """The address of a database, made empty if it does not exist yet.
+
+    Raises:
+        ServerError: the server refused; the message says why.
+    """
+    with _administer(url, but_not={name}) as connection:
+        if _exists(connection, name):
+            return with_database(url, name)
+    return create_database(url, name)
 
 
 def drop_database(url: str, name: str) -> None:
@@ -74,6 +86,10 @@ def create_template(url: str, name: str, *, seed: Callable[[str], object]) -> st
             _execute(connection, "alter database {} rename to {}", unfinished, name)
             connection.execute(_compose("comment on database {} is ", name) + _literal(run))
     return name
+
+
+def _exists(connection: "Connection[Any]", name: str) -> bool:
+    return connection.execute("select from pg_database where datname = %s", [name]).rowcount == 1
 
 
 def _made_by(connection: "Connection[Any]", name: str, run: str) -> bool:
