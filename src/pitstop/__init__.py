@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
-    from pitstop.sql import track_operation as track_operation
 
 __version__ = "0.1.0"
 
@@ -30,7 +29,6 @@ _HOMES = {
     "count_queries": "pitstop.sql",
     "observe": "pitstop.sql",
     "private_servers": "pitstop.servers",
-    "track_operation": "pitstop.sql",
 }
 
 __all__ = [
@@ -42,7 +40,6 @@ __all__ = [
     "count_queries",
     "observe",
     "private_servers",
-    "track_operation",
 ]
 
 

@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 from pitstop.events import emit
 
-__all__ = ["Kind", "Scope", "ScopeEnded", "current_scope", "open_scope"]
+__all__ = ["Kind", "Scope", "ScopeEnded", "current_scope", "open_scope", "set_process_scope"]
 
 Kind = Literal["request", "operation", "process"]
 
 _current: ContextVar["Scope | None"] = ContextVar("pitstop_scope", default=None)
+_process: "Scope | None" = None
 
 
 class Scope:
@@ -72,8 +73,18 @@ class ScopeEnded:
 
 
 def current_scope() -> Scope | None:
-    """The scope this code runs in, or None."""
-    return _current.get()
+    """The scope this code runs in: a request, an operation, the process as a whole, or None."""
+    scope = _current.get()
+    return _process if scope is None else scope
+
+
+def set_process_scope(scope: Scope | None) -> None:
+    """What runs in no request or operation, in whatever thread, belongs to this scope from now on.
+
+    It is not a context variable because threads do not inherit those.
+    """
+    global _process
+    _process = scope
 
 
 @contextmanager

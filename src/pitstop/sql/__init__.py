@@ -1,1 +1,19 @@
-"""(being built)"""
+"""SQL observation: the query counter, the trace of a request or operation, the N+1 detector."""
+
+from pitstop.sql.counter import Observer, Queries, Target, count_queries, observe
+from pitstop.sql.location import Location
+from pitstop.sql.records import NPlusOne, Statement, StatementGroup
+from pitstop.sql.trace import Trace
+
+__all__ = [
+    "Location",
+    "NPlusOne",
+    "Observer",
+    "Queries",
+    "Statement",
+    "StatementGroup",
+    "Target",
+    "Trace",
+    "count_queries",
+    "observe",
+]

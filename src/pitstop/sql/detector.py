@@ -1,0 +1,323 @@
+"""The N+1 detector: folds executions into groups as they come and judges the groups when asked.
+
+A lazy or column load belongs to the query whose rows it completes and to the path it loads; it is an
+N+1 when the same code loads it again for another row. A hand-written statement belongs to the chain of
+user calls that runs it; it is an N+1 when it runs with several values that are no pages or batches.
+"""
+
+from collections.abc import Callable, Hashable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pitstop.postgres import Fingerprint, only_pages
+from pitstop.sql.cure import Cure, collapse, column_cure, lazy_cure, relationships_of, repeat_cure
+from pitstop.sql.location import Location, Site
+from pitstop.sql.origin import Execution, Origin
+from pitstop.sql.records import FindingKind, NPlusOne, Statement
+
+__all__ = ["Detector"]
+
+_MAX_GROUPS = 2_000
+_MAX_DISTINCT = 64
+_SAMPLES = 3
+
+
+class _Group:
+    """What all groups count: executions, their time, and which code touched how often."""
+
+    __slots__ = ("count", "distinct", "first_execution", "locations", "ms", "touches")
+
+    def __init__(self, execution: Execution | None) -> None:
+        self.first_execution = execution
+        self.count = 0
+        self.ms = 0.0
+        self.touches: dict[int, int] = {}
+        self.locations: dict[int, Location | None] = {}
+        self.distinct: set[Hashable] = set()
+
+    def add(self, site: Site, ms: float, what: Hashable) -> None:
+        self.count += 1
+        self.ms += ms
+        stack = site.stack
+        if stack in self.touches:
+            self.touches[stack] += 1
+        elif len(self.touches) < _MAX_DISTINCT:
+            self.touches[stack] = 1
+            self.locations[stack] = site.location
+        if len(self.distinct) < _MAX_DISTINCT:
+            self.distinct.add(what)
+
+    @property
+    def most_touched(self) -> int:
+        return max(self.touches.values(), default=0)
+
+    @property
+    def location(self) -> Location | None:
+        stack = max(self.touches, key=self.touches.__getitem__)
+        return self.locations[stack]
+
+
+class _RowGroup(_Group):
+    """Loads that complete rows of a query: of one relationship path, or of the same columns."""
+
+    __slots__ = ("levels", "quiet", "writes")
+
+    def __init__(self, execution: Execution) -> None:
+        super().__init__(execution)
+        self.levels: dict[tuple[int, int], int] = {}  # (depth, result set) -> loads
+        self.quiet = 0  # repeats with no write in between
+        self.writes = -1
+
+    def add_load(self, execution: Execution, ms: float, writes: int) -> None:
+        state = execution.state
+        self.add(execution.site, ms, id(state) if state.key is None else state.key)
+        level = (len(execution.path), id(execution.origin) if execution.origin else state.runid or 0)
+        if level in self.levels or len(self.levels) < _MAX_DISTINCT:
+            self.levels[level] = self.levels.get(level, 0) + 1
+        self.quiet += self.writes == writes
+        self.writes = writes
+
+
+class _StatementGroup(_Group):
+    """One hand-written statement from one chain of calls."""
+
+    __slots__ = ("samples", "text")
+
+    def __init__(self, execution: Execution | None, text: str) -> None:
+        super().__init__(execution)
+        self.text = text
+        self.samples: list[object] = []
+
+    def add_run(self, site: Site, ms: float, parameters: object) -> None:
+        known = len(self.distinct)
+        self.add(site, ms, _digest(parameters))
+        if len(self.distinct) > known and len(self.samples) < _SAMPLES:
+            self.samples.append(parameters)
+
+    @property
+    def pages(self) -> bool:
+        first, *others = self.samples
+        return all(only_pages(self.text, first, other) for other in others)
+
+
+def _digest(parameters: object) -> Hashable:
+    values = tuple(parameters.values()) if isinstance(parameters, dict) else parameters
+    try:
+        return hash(values)
+    except TypeError:
+        return repr(values)
+
+
+class Detector:
+    """Finds N+1 in the executions it is shown.
+
+    Args:
+        threshold: distinct values that make a repeated statement (or a lazy load on rows of different
+            queries) an N+1; rows of one result need two.
+        allow: patterns as for :func:`fnmatch.fnmatch`; a finding is silent when its ``Parent.relationship``
+            or the file of one of its lines matches.
+    """
+
+    __slots__ = ("_allow", "_columns", "_lazy", "_once", "_statements", "_threshold", "_writes")
+
+    def __init__(self, *, threshold: int = 3, allow: tuple[str, ...] = ()) -> None:
+        self._threshold = threshold
+        self._allow = allow
+        self._lazy: dict[Hashable, _RowGroup] = {}
+        self._columns: dict[Hashable, _RowGroup] = {}
+        self._once: dict[Hashable, tuple[float, object]] = {}  # most statements of a request run once
+        self._statements: dict[Hashable, _StatementGroup] = {}
+        self._writes = 0
+
+    def see(
+        self,
+        statement: Statement,
+        fingerprint: Fingerprint,
+        site: Site,
+        execution: Execution | None,
+        parameters: object,
+    ) -> None:
+        """Take note of one execution.
+
+        Args:
+            statement: what was executed.
+            fingerprint: its fingerprint.
+            site: the user's line and the calls that led there.
+            execution: what the ORM was doing, or None for Core.
+            parameters: as the driver got them; None for an executemany.
+        """
+        kind = execution.kind if execution is not None else "query"
+        if kind == "query":
+            if not fingerprint.reads:
+                self._writes += 1
+            elif parameters and site.location is not None:
+                self._see_statement(statement, fingerprint, site, execution, parameters)
+        elif execution is not None:
+            self._see_load(execution, statement.ms)
+
+    def _see_statement(
+        self,
+        statement: Statement,
+        fingerprint: Fingerprint,
+        site: Site,
+        execution: Execution | None,
+        parameters: object,
+    ) -> None:
+        key = (fingerprint.digest, site.stack)
+        group = self._statements.get(key)
+        if group is not None:
+            group.add_run(site, statement.ms, parameters)
+        elif (first := self._once.pop(key, None)) is not None:
+            group = self._statements[key] = _StatementGroup(execution, statement.text)
+            group.add_run(site, *first)
+            group.add_run(site, statement.ms, parameters)
+        elif len(self._once) + len(self._statements) < _MAX_GROUPS:
+            self._once[key] = (statement.ms, parameters)
+
+    def _see_load(self, execution: Execution, ms: float) -> None:
+        cause = execution.cause
+        if execution.kind == "eager":
+            group = self._group(cause) if cause is not None and cause.kind != "query" else None
+            if group is not None:  # it would not run but for the load that brought it along
+                group.count += 1
+                group.ms += ms
+            return
+        group = self._group(execution)
+        if group is not None:
+            group.add_load(execution, ms, self._writes)
+
+    def _group(self, execution: Execution) -> _RowGroup | None:
+        groups = self._lazy if execution.kind == "lazy" else self._columns
+        key = _group_key(execution)
+        group = groups.get(key)
+        if group is None and len(groups) < _MAX_GROUPS:
+            group = groups[key] = _RowGroup(execution)
+        return group
+
+    def findings(self) -> list[NPlusOne]:
+        """The N+1 so far, most statements first."""
+        found = [self._lazy_finding(key, group) for key, group in self._lazy.items() if self._is_loop(group)]
+        found += [
+            self._column_finding(group) for group in self._columns.values() if self._is_column_loop(group)
+        ]
+        found += [
+            self._repeat_finding(group) for group in self._statements.values() if self._is_repeat(group)
+        ]
+        return sorted(filter(self._is_wanted, found), key=lambda each: (-each.count, str(each)))
+
+    def _is_loop(self, group: _RowGroup) -> bool:
+        distinct = len(group.distinct)
+        if group.most_touched < 2 or distinct < 2:
+            return False
+        return max(group.levels.values()) >= 2 or (distinct >= self._threshold and not _climbs(group))
+
+    def _is_column_loop(self, group: _RowGroup) -> bool:
+        execution = group.first_execution
+        if execution is not None and execution.origin is not None:
+            return self._is_loop(group)
+        return len(group.distinct) >= self._threshold and group.quiet + 1 >= self._threshold
+
+    def _is_repeat(self, group: _StatementGroup) -> bool:
+        return len(group.distinct) >= self._threshold and not group.pages
+
+    def _is_wanted(self, finding: NPlusOne) -> bool:
+        names = [f"{finding.parent}.{finding.relationship}"]
+        names += [place.file for place in (finding.location, finding.query_location) if place]
+        return not any(fnmatchcase(name, pattern) for name in names for pattern in self._allow)
+
+    def _lazy_finding(self, key: Any, group: _RowGroup) -> NPlusOne:
+        execution = _execution(group)
+        path = key[1]
+        owner, relationship = relationships_of(path)[-1]
+        depths = {depth for depth, _ in group.levels}
+        cure = lazy_cure(path, was_lazy=self._was_lazy(key[0]), recursive=len(depths) > 1)
+        return _finding(group, "lazy-load", owner.__name__, relationship.key, execution.origin, cure)
+
+    def _was_lazy(self, result: Hashable) -> Callable[[tuple[Any, ...]], bool]:
+        return lambda path: (result, path) in self._lazy
+
+    def _column_finding(self, group: _RowGroup) -> NPlusOne:
+        execution = _execution(group)
+        mapper = execution.state.mapper
+        names = [name for name in sorted(execution.names) if name in mapper.column_attrs]
+        cure = column_cure(execution.path, mapper, names, reason=_column_reason(execution))
+        return _finding(
+            group, "column-load", mapper.class_.__name__, ", ".join(names), execution.origin, cure
+        )
+
+    def _repeat_finding(self, group: _StatementGroup) -> NPlusOne:
+        execution = group.first_execution
+        entity = execution.entity if execution is not None else None
+        parent = entity.class_.__name__ if entity is not None else _first_table(group.text)
+        finding = _finding(group, "repeated-statement", parent, "", None, repeat_cure(entity))
+        return finding
+
+
+def _climbs(group: _RowGroup) -> bool:
+    """Whether each load went one level further, as when walking up a chain of parents."""
+    return len({depth for depth, _ in group.levels}) == len(group.levels) > 1
+
+
+def _execution(group: _Group) -> Execution:
+    assert group.first_execution is not None
+    return group.first_execution
+
+
+def _group_key(execution: Execution) -> Hashable:
+    if execution.kind == "lazy":
+        return (_result_key(execution), collapse(execution.path))
+    # rows that no observed query loaded (created here) are grouped by the code that touches them
+    rows = _result_key(execution) if execution.origin is not None else execution.site.stack
+    return (rows, (execution.state.mapper, execution.names, execution.user_refresh))
+
+
+def _result_key(execution: Execution) -> Hashable:
+    """What the rows have in common: the code that issued their query, else the load that made them."""
+    origin = execution.origin
+    if origin is None:
+        return ("run", execution.state.runid if execution.state is not None else None)
+    if origin.site.location is None:
+        return ("result", id(origin))
+    return ("code", origin.site.stack)
+
+
+def _column_reason(execution: Execution) -> str:
+    if execution.user_refresh:
+        return "refresh"
+    mapper = execution.state.mapper
+    own = mapper.inherits and all(
+        name not in mapper.inherits.attrs for name in execution.names if name in mapper.attrs
+    )
+    if own:
+        return "subclass"
+    deferred = all(
+        getattr(mapper.attrs[name], "deferred", False) for name in execution.names if name in mapper.attrs
+    )
+    return "deferred" if deferred or not execution.expired else "expired"
+
+
+def _first_table(text: str) -> str:
+    words = text.replace('"', " ").split()
+    for index, word in enumerate(words[:-1]):
+        if word.lower() == "from":
+            return words[index + 1].strip("(),;")
+    return "statement"
+
+
+def _finding(
+    group: _Group, kind: FindingKind, parent: str, relationship: str, origin: Origin | None, cure: Cure
+) -> NPlusOne:
+    location = group.location
+    query = origin.site.location if origin is not None else None
+    return NPlusOne(
+        parent=parent,
+        relationship=relationship,
+        count=group.count,
+        location=location,
+        query_location=location if kind == "repeated-statement" else query,
+        cure=cure.text,
+        imports=cure.imports,
+        kind=kind,
+        total_ms=group.ms,
+        is_expression=cure.is_expression,
+    )
