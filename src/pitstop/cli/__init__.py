@@ -24,7 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-app.command("run", context_settings={"ignore_unknown_options": True})(run.run)
+# the first word that is no option begins the command; all after it is the command's own
+app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)

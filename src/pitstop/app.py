@@ -1,0 +1,114 @@
+"""``Pitstop``: the one place that wires the rooms together, three lines in an application."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pitstop.advisor.recorder import Recorder, start_recorder
+from pitstop.errors import SettingsError
+from pitstop.settings import Settings, load_settings
+from pitstop.sql import Observer, observe
+from pitstop.store import Store
+from pitstop.web import ObserveMiddleware
+
+__all__ = ["Pitstop"]
+
+
+class Pitstop:
+    """Observes an application and records what it sees, from now until :meth:`close`.
+
+    ::
+
+        app = FastAPI()
+        engine = create_async_engine("postgresql+asyncpg://...")
+        pitstop = Pitstop(app, engine=engine)
+
+    With ``PITSTOP_ENABLED=0`` it does nothing. Under ``pitstop run`` nothing is counted twice.
+
+    Args:
+        app: a FastAPI or Starlette application that has not served yet; it gets a middleware. None to
+            observe operations only (``open_scope``). Any other ASGI application is wrapped by hand:
+            ``app = ObserveMiddleware(app)`` from ``pitstop.web``.
+        engine: the ``Engine`` or ``AsyncEngine`` to observe; None for every engine of the process.
+        redis: address of the Redis for the cache. Accepted so that code written for it already runs;
+            there is no cache yet, and nothing is done with it.
+        store: directory of the record, instead of ``PITSTOP_STORE`` or ``./.pitstop``.
+        settings: instead of the ``PITSTOP_*`` environment variables.
+
+    Attributes:
+        settings: what it runs with.
+        enabled: whether it observes.
+
+    Raises:
+        SettingsError: the application has served already or is of another kind, the engine is none, or
+            a variable has a value that cannot work.
+    """
+
+    def __init__(
+        self,
+        app: Any = None,
+        *,
+        engine: Any = None,
+        redis: str | None = None,
+        store: Path | str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.enabled = self.settings.enabled
+        self._observer: Observer | None = None
+        self._recorder: Recorder | None = None
+        if self.enabled:
+            if app is not None:
+                _add_middleware(app)
+            self._start(engine, Path(store) if store is not None else self.settings.store)
+
+    def __repr__(self) -> str:
+        state = "off" if not self.enabled else "closed" if self._recorder is None else "observing"
+        return f"<Pitstop {state}>"
+
+    def flush(self) -> None:
+        """Write what was seen so far to the record now, instead of within half a second."""
+        if self._recorder is not None:
+            self._recorder.flush()
+
+    def close(self) -> None:
+        """Stop observing and write what is pending; twice is harmless. The process may also just end."""
+        observer, self._observer = self._observer, None
+        recorder, self._recorder = self._recorder, None
+        if observer is not None:
+            observer.close()
+        if recorder is not None:
+            recorder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self, engine: Any, directory: Path) -> None:
+        self._observer = observe(
+            engine,
+            threshold=self.settings.n_plus_one_threshold,
+            allow=self.settings.n_plus_one_allow,
+        )
+        self._recorder = start_recorder(Store(directory, max_bytes=self.settings.store_max_bytes))
+
+
+def _add_middleware(app: Any) -> None:
+    if not hasattr(app, "add_middleware") or not hasattr(app, "middleware_stack"):
+        raise SettingsError(
+            f"Pitstop(app) takes a FastAPI or Starlette application, not {type(app).__name__}: "
+            "wrap any other ASGI application with pitstop.web.ObserveMiddleware(app)"
+        )
+    if app.middleware_stack is not None:
+        raise SettingsError(
+            "Pitstop(app) comes too late: the application has started and its middleware is fixed; "
+            "call it right after the application is made"
+        )
+    app.add_middleware(ObserveMiddleware)

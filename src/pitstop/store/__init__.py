@@ -1,0 +1,26 @@
+"""The bounded local record of what was observed: ``$PITSTOP_STORE`` or ``./.pitstop``, one SQLite file.
+
+What is kept are folded totals, not requests, so the record does not grow with traffic; many processes
+merge into it at once. Values of parameters are never kept.
+"""
+
+from pitstop.store.reader import read_store, reset_store
+from pitstop.store.totals import (
+    Latency,
+    NPlusOneTotals,
+    Observations,
+    ScopeTotals,
+    StatementTotals,
+)
+from pitstop.store.writer import Store
+
+__all__ = [
+    "Latency",
+    "NPlusOneTotals",
+    "Observations",
+    "ScopeTotals",
+    "StatementTotals",
+    "Store",
+    "read_store",
+    "reset_store",
+]

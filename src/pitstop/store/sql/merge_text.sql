@@ -1,0 +1,1 @@
+INSERT INTO statement_text (fingerprint, text) VALUES (?, ?) ON CONFLICT DO NOTHING

@@ -1,0 +1,59 @@
+CREATE TABLE IF NOT EXISTS scope (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    total_ms REAL NOT NULL,
+    max_ms REAL NOT NULL,
+    statements INTEGER NOT NULL,
+    max_statements INTEGER NOT NULL,
+    first_seen REAL NOT NULL,
+    last_seen REAL NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS latency (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, bucket)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS statement_text (
+    fingerprint TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+);
+
+-- location is a JSON array [file, line, function], or null
+CREATE TABLE IF NOT EXISTS statement (
+    scope_kind TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    location TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    total_ms REAL NOT NULL,
+    max_ms REAL NOT NULL,
+    rows INTEGER NOT NULL,
+    last_seen REAL NOT NULL,
+    PRIMARY KEY (scope_kind, scope, fingerprint, location)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS n_plus_one (
+    scope_kind TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    relationship TEXT NOT NULL,
+    query_location TEXT NOT NULL,
+    location TEXT NOT NULL,
+    cure TEXT NOT NULL,
+    imports TEXT NOT NULL,
+    is_expression INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    extra INTEGER NOT NULL,
+    max_extra INTEGER NOT NULL,
+    total_ms REAL NOT NULL,
+    last_seen REAL NOT NULL,
+    PRIMARY KEY (scope_kind, scope, kind, parent, relationship, query_location, location)
+) WITHOUT ROWID;

@@ -1,0 +1,172 @@
+"""The mergeable totals that the record is made of: latencies, scopes, statements, N+1."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Latency",
+    "Location",
+    "NPlusOneKey",
+    "NPlusOneTotals",
+    "Observations",
+    "ScopeKey",
+    "ScopeTotals",
+    "StatementKey",
+    "StatementTotals",
+]
+
+Location = tuple[str, int, str]
+ScopeKey = tuple[str, str]
+StatementKey = tuple[str, str, str, Location | None]
+NPlusOneKey = tuple[str, str, str, str, str, Location | None, Location | None]
+
+# Buckets grow by 5%, so a value told from the middle of its bucket is wrong by 2.44% at most, and counts of
+# several processes add up (DDSketch: Masson, Rim, Lee, VLDB 2019).
+_GAMMA = 1.05
+_LOG_GAMMA = math.log(_GAMMA)
+_LEAST_MS = 0.001
+
+
+class Latency:
+    """How often each duration occurred, told to within 2.5%; two of them merge by addition.
+
+    Attributes:
+        buckets: number of durations by the bucket they fall into.
+    """
+
+    __slots__ = ("buckets",)
+
+    def __init__(self, buckets: Mapping[int, int] | None = None) -> None:
+        self.buckets: dict[int, int] = dict(buckets or {})
+
+    def __repr__(self) -> str:
+        return f"<Latency of {self.count}: p50 {self.quantile(0.5):.3g} ms, p99 {self.quantile(0.99):.3g} ms>"
+
+    @property
+    def count(self) -> int:
+        """Number of durations."""
+        return sum(self.buckets.values())
+
+    def add(self, ms: float) -> None:
+        """Count one duration in milliseconds; below a microsecond it counts as a microsecond."""
+        bucket = math.ceil(math.log(ms) / _LOG_GAMMA) if ms > _LEAST_MS else _LEAST_BUCKET
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+
+    def merge(self, other: "Latency") -> None:
+        """Add the counts of another one."""
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    def quantile(self, q: float) -> float:
+        """The duration that a share ``q`` (0 to 1) of all stays at or below, in milliseconds; 0 of none."""
+        rank = q * (self.count - 1)
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen > rank:
+                return float(2 * _GAMMA**bucket / (_GAMMA + 1))
+        return 0.0
+
+
+_LEAST_BUCKET = math.ceil(math.log(_LEAST_MS) / _LOG_GAMMA)
+
+
+@dataclass(slots=True)
+class ScopeTotals:
+    """All requests of one route (or runs of one operation, or processes of one script).
+
+    Attributes:
+        kind, name: as in ``pitstop.scope.Scope``.
+        count: how many ended; errors: how many raised or answered with 5xx.
+        total_ms, max_ms: wall time, milliseconds.
+        statements, max_statements: SQL statements in all of them, and the most in one.
+        first_seen, last_seen: seconds since the epoch.
+        latency: how the wall times are distributed.
+    """
+
+    kind: str
+    name: str
+    count: int = 0
+    errors: int = 0
+    total_ms: float = 0.0
+    max_ms: float = 0.0
+    statements: int = 0
+    max_statements: int = 0
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    latency: Latency = field(default_factory=Latency)
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean wall time, milliseconds."""
+        return self.total_ms / self.count if self.count else 0.0
+
+
+@dataclass(slots=True)
+class StatementTotals:
+    """All executions of one statement from one line within one route, operation or script.
+
+    Attributes:
+        scope_kind, scope: the key of its :class:`ScopeTotals`.
+        fingerprint: the statement without its values.
+        location: ``(file, line, function)`` in the user's code, or None.
+        text: the SQL, at most 10,000 characters of it.
+        calls: executions; total_ms, max_ms: milliseconds.
+        rows: rows of all executions, -1 where the driver did not tell.
+        last_seen: seconds since the epoch.
+    """
+
+    scope_kind: str
+    scope: str
+    fingerprint: str
+    location: Location | None
+    text: str
+    calls: int = 0
+    total_ms: float = 0.0
+    max_ms: float = 0.0
+    rows: int = -1
+    last_seen: float = 0.0
+
+
+@dataclass(slots=True)
+class NPlusOneTotals:
+    """One N+1 within one route, operation or script.
+
+    Attributes:
+        scope_kind, scope: the key of its :class:`ScopeTotals`.
+        kind, parent, relationship, query_location, location, cure, imports, is_expression:
+            as in ``pitstop.sql.NPlusOne``.
+        requests: in how many it happened.
+        extra, max_extra: extra statements in all of them, and the most in one.
+        total_ms: time spent in the extra statements, milliseconds.
+        last_seen: seconds since the epoch. Far older than its scope's: it has been cured since.
+    """
+
+    scope_kind: str
+    scope: str
+    kind: str
+    parent: str
+    relationship: str
+    query_location: Location | None
+    location: Location | None
+    cure: str
+    imports: tuple[str, ...] = ()
+    is_expression: bool = False
+    requests: int = 0
+    extra: int = 0
+    max_extra: int = 0
+    total_ms: float = 0.0
+    last_seen: float = 0.0
+
+
+@dataclass(slots=True)
+class Observations:
+    """What was observed, folded; what the store merges in and what it gives back."""
+
+    scopes: dict[ScopeKey, ScopeTotals] = field(default_factory=dict)
+    statements: dict[StatementKey, StatementTotals] = field(default_factory=dict)
+    n_plus_one: dict[NPlusOneKey, NPlusOneTotals] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.scopes) + len(self.statements) + len(self.n_plus_one)
