@@ -6,7 +6,6 @@ from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from pitstop.servers import Servers, create_database, create_template, drop_database
 from pitstop.servers.address import libpq_url
 
 

@@ -128,8 +128,9 @@ def _listen(port: int) -> Iterator[socket.socket]:
         try:
             listener.bind((HOST, port))
         except OSError as error:
+            reason = (error.strerror or str(error)).lower()
             raise SettingsError(
-                f"port {port} cannot be used: {(error.strerror or str(error)).lower()}: give another --port, 0 takes any"
+                f"port {port} cannot be used: {reason}: give another --port, 0 takes any"
             ) from error
         yield listener
 

@@ -1,5 +1,7 @@
 """A private PostgreSQL: its cluster is made, configured, started and stopped here, by the keeper."""
 
+import contextlib
+import locale
 import os
 import re
 import shutil
@@ -135,7 +137,7 @@ class PostgreSQL:
         """Under another name until it is complete: whoever is killed half-way leaves no half cluster."""
         shutil.rmtree(self._home / "unfinished", ignore_errors=True)
         self._log.mark()
-        if not any(self._initdb(locale) for locale in _locales(version)):
+        if self._initdb(_locale(version)) != 0:
             raise self._failed("initdb failed")
         data = self._home / "unfinished"
         (data / "pg_hba.conf").write_text(_ACCESS)
@@ -149,10 +151,10 @@ class PostgreSQL:
                 raise self._failed("the new cluster could not be prepared")
         data.rename(self._home / "data")
 
-    def _initdb(self, locale: list[str]) -> bool:
+    def _initdb(self, locale_arguments: list[str]) -> int:
         fixed = ["--username=pitstop", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
         fast = ["--no-sync"] if self._temporary else []
-        return self._run("initdb", "-D", self._seen("unfinished"), *fixed, *locale, *fast) == 0
+        return self._run("initdb", "-D", self._seen("unfinished"), *fixed, *locale_arguments, *fast)
 
     def _configure(self, data: Path, *, port: int) -> None:
         (data / "postgresql.conf").write_text(configuration(port=port, temporary=self._temporary))
@@ -183,11 +185,25 @@ class PostgreSQL:
         return ServerStartFailed(f"{what}: {self._log.tail()}")
 
 
-def _locales(version: int) -> list[list[str]]:
-    """UTF-8 whatever the machine's locale; before 17 the system's C.UTF-8 must do, where it exists."""
-    if version >= 17:
-        return [["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]]
-    return [["--locale=C.UTF-8"], ["--locale=C"]]
+def _locale(version: int) -> list[str]:
+    """UTF-8 whatever the machine's locale, and the same order everywhere.
+
+    The builtin provider (17 and later) needs no locale of the system, but ``pg_trgm`` asks the
+    system's ctype what a letter is: in C, Korean has none.
+    """
+    fixed = ["--locale=C", f"--lc-ctype={_ctype()}"]
+    return [*fixed, "--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if version >= 17 else fixed
+
+
+def _ctype() -> str:
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        for name in ("C.UTF-8", "C.utf8", "en_US.UTF-8"):
+            with contextlib.suppress(locale.Error):
+                return locale.setlocale(locale.LC_CTYPE, name)
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 def _preparation(password: str, *, version: int) -> list[tuple[str, list[str]]]:
