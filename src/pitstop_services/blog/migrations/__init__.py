@@ -34,7 +34,12 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision a database is at, None before the first."""
+    """The revision a database is at, None before the first.
+
+    Raises:
+        MissingExtra: Alembic is not installed.
+    """
+    require("alembic", extra="schema", what="migrations")
     from alembic.runtime.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision()
