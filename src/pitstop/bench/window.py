@@ -1,0 +1,93 @@
+"""One counted window of one form, and the figures of it alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from pitstop.bench.meter import Reading
+from pitstop.bench.records import Records
+from pitstop.bench.statistics import percentile
+
+__all__ = ["Sample", "Window", "samples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one counted window left behind.
+
+    Attributes:
+        before, after: counters with nobody at work, on either side of the window.
+        peak_memory_bytes: 0 where it is not known.
+    """
+
+    form: str
+    records: Records
+    before: Reading
+    after: Reading
+    peak_memory_bytes: int
+
+    @property
+    def requests(self) -> int:
+        """Requests sent, with whatever outcome."""
+        return len(self.records)
+
+    def per_request(self, read: Callable[[Reading], float | None]) -> float | None:
+        """By how much a counter grew per request; None where it cannot be read."""
+        first, last = read(self.before), read(self.after)
+        if first is None or last is None or not self.requests:
+            return None
+        return (last - first) / self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The requests of one window to one endpoint, or to all.
+
+    Attributes:
+        ordered: milliseconds of the successful ones, ascending.
+        errors: how many had another outcome.
+        span_s: from the window's begin until the last of them was answered, at least the window.
+    """
+
+    ordered: Sequence[float]
+    errors: int
+    span_s: float
+
+    @property
+    def requests_per_s(self) -> float | None:
+        """Successful requests a second."""
+        return len(self.ordered) / self.span_s if self.ordered else None
+
+    @property
+    def mean_ms(self) -> float | None:
+        """Arithmetic mean of the latency."""
+        return fmean(self.ordered) if self.ordered else None
+
+    def percentile_ms(self, share: float) -> float | None:
+        """A percentile of the latency."""
+        return percentile(self.ordered, share) if self.ordered else None
+
+
+def samples(records: Records) -> dict[str, Sample]:
+    """Split a window by request name; ``""`` is all together, with users that got stuck as errors."""
+    span_s = max([records.window_s, *map(_end_s, records.started, records.ms)])
+    rows = list(zip(records.endpoint, records.ms, records.outcome, strict=True))
+    found = {
+        name: _sample(((ms, bad) for each, ms, bad in rows if each == index), span_s)
+        for index, name in enumerate(records.endpoints)
+    }
+    return {"": _sample(((ms, bad) for _, ms, bad in rows), span_s, stuck=records.stuck), **found}
+
+
+def _end_s(started: float, ms: float) -> float:
+    return started + ms / 1000.0
+
+
+def _sample(rows: Iterable[tuple[float, int]], span_s: float, *, stuck: int = 0) -> Sample:
+    good, errors = [], stuck
+    for ms, bad in rows:
+        if bad:
+            errors += 1
+        else:
+            good.append(ms)
+    return Sample(sorted(good), errors, span_s)
