@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.engine import URL, make_url
-from tests.sql.scenarios import models, sqlmodels
+from tests.sql.scenarios import seed, sqlmodels
 
 
 def _fill(url: URL) -> URL:
     engine: Engine = create_engine(url, poolclass=NullPool)
-    models.create_all(engine)
+    seed.create_all(engine)
     sqlmodels.create_all(engine)
     return url
 

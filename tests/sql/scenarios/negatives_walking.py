@@ -50,6 +50,13 @@ def two_selects_on_two_lines(session: Session, options: Any = ()) -> Any:
 
 
 @negative()
+def two_objects_of_one_result_on_two_lines(session: Session, options: Any = ()) -> Any:
+    first, second = session.scalars(select(Author).order_by(Author.id).limit(2)).all()
+    assert len(first.posts) == 3
+    assert len(second.posts) == 3
+
+
+@negative()
 def different_relations_of_one_object(session: Session, options: Any = ()) -> Any:
     author = session.scalars(select(Author).where(Author.id == 1)).one()
     for name in ("posts", "profile", "circles", "published"):

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import bindparam, exists, func, lambda_stmt, select, text, update
 from sqlalchemy.orm import Session
 from tests.sql.scenarios.models import Author, Node, Note, Post, post_tag
 from tests.sql.scenarios.record import REPEATED, Expect, Scenario, make_positive
@@ -142,6 +142,21 @@ def two_parameters_one_constant(session: Session, options: Any = ()) -> list[Any
     for number in IDS:
         wanted = select(Post.id).where(Post.author_id == number, Post.public.is_(True)).limit(10)
         result.append(sorted(session.scalars(wanted)))  # <touch>
+    return result
+
+
+@positive(SIX_TIMES)
+def prepared_once_executed_often(session: Session, options: Any = ()) -> list[Any]:
+    statement = select(Post.id).where(Post.author_id == bindparam("author")).order_by(Post.id)
+    return [session.scalars(statement, {"author": number}).all() for number in IDS]  # <touch>
+
+
+@positive(SIX_TIMES)
+def lambda_statement(session: Session, options: Any = ()) -> list[Any]:
+    result = []
+    for number in IDS:
+        statement = lambda_stmt(lambda: select(Post.id).where(Post.author_id == number))  # noqa: B023
+        result.append(sorted(session.scalars(statement)))  # <touch>
     return result
 
 

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from tests.sql.scenarios import (
     negatives_async,
+    negatives_paging,
     negatives_reading,
     negatives_walking,
     negatives_writing,
     positives_async,
     positives_columns,
+    positives_nested,
     positives_places,
     positives_relations,
     positives_statements,
@@ -29,6 +31,7 @@ from pitstop import count_queries
 
 POSITIVES = [
     *positives_relations.SCENARIOS,
+    *positives_nested.SCENARIOS,
     *positives_columns.SCENARIOS,
     *positives_places.SCENARIOS,
     *positives_statements.SCENARIOS,
@@ -36,6 +39,7 @@ POSITIVES = [
 ]
 NEGATIVES = [
     *negatives_reading.SCENARIOS,
+    *negatives_paging.SCENARIOS,
     *negatives_walking.SCENARIOS,
     *negatives_writing.SCENARIOS,
     *negatives_async.SCENARIOS,
