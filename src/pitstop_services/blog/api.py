@@ -28,7 +28,7 @@ ROUTERS: dict[str, tuple[str, APIRouter]] = {
 # FastAPI runs sync endpoints in 40 threads; a thread that waits for a connection while another
 # waits for a thread to give its connection back is a deadlock, so there is a connection for each.
 THREADS = 40
-ASYNC_CONNECTIONS = 20
+ASYNC_CONNECTIONS = 10  # more would only queue in PostgreSQL instead of here
 
 
 def create_app(form: Form | str = "all", *, database_url: str | None = None) -> FastAPI:
