@@ -127,6 +127,7 @@ def _listen(port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen(1024)  # from now on nobody is refused, only kept waiting for a moment
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise SettingsError(

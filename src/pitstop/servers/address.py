@@ -1,6 +1,5 @@
 """Addresses of servers: spellings of URLs, and whether somebody answers there."""
 
-from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pitstop.errors import ServerNotFound
@@ -43,7 +42,7 @@ def with_database(url: str, name: str) -> str:
 def place(url: str) -> str:
     """Where an address points to, without its password: for messages."""
     parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2] or 'the local socket'}{PurePosixPath(parts.path or '/')}"
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def verify_postgresql(url: str, *, origin: str) -> None:
@@ -59,7 +58,11 @@ def verify_postgresql(url: str, *, origin: str) -> None:
     import psycopg
 
     try:
-        psycopg.connect(libpq_url(url), connect_timeout=SECONDS).close()
+        target = libpq_url(url)
+    except ServerNotFound as error:
+        raise ServerNotFound(f"{origin}: {error}") from None
+    try:
+        psycopg.connect(target, connect_timeout=SECONDS).close()
     except psycopg.Error as error:
         raise _unreachable("postgresql", url, origin, error) from error
 
@@ -88,9 +91,9 @@ def verify_redis(url: str, *, origin: str) -> None:
 
 
 def _unreachable(kind: str, url: str, origin: str, error: Exception) -> ServerNotFound:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split()).partition(" Is the server running")[0].rstrip(".")
     return ServerNotFound(
-        f"the {kind} of {origin} at {place(url)} cannot be used: {reason}: "
+        f"the {kind} of {origin} at {place(url)} cannot be used: {reason or type(error).__name__}: "
         f"start it, correct {origin}, or leave it out for a private server"
     )
 

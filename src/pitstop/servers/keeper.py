@@ -164,16 +164,19 @@ class Keeper:
             self._account.require()
             program = self._readable(program, self._account)
         known = self._state.get(kind, {})
-        password = known.get("password") or secrets.token_urlsafe(24)
+        password = known.get("password")
+        renew = password is None
+        if password is None:  # written down first: a cluster never has a password that nobody knows
+            password = secrets.token_urlsafe(24)
+            self._save_state(kind, {"password": password})
         server = self._server(kind, program)
         try:
-            port = server.start(password=password, port=known.get("port"))
+            port = server.start(password=password, port=known.get("port"), renew=renew)
         except BaseException:
             server.stop()
             raise
         self._servers[kind] = server
-        self._state[kind] = {"port": port, "password": password}
-        self._save_state()
+        self._save_state(kind, {"port": port, "password": password})
 
     def _server(self, kind: Kind, program: Program) -> PostgreSQL | Redis:
         if kind == "postgresql":
@@ -202,7 +205,8 @@ class Keeper:
             return {}
         return state if isinstance(state, dict) else {}
 
-    def _save_state(self) -> None:
+    def _save_state(self, kind: Kind, state: dict[str, Any]) -> None:
+        self._state[kind] = state
         fresh = self._directory / f"{STATE}.new"
         fresh.write_text(json.dumps(self._state))
         fresh.replace(self._directory / STATE)
@@ -214,7 +218,10 @@ def _send(lease: socket.socket, answer: dict[str, Any]) -> None:
 
 
 def _unusable(directory: Path, error: OSError) -> dict[str, Any]:
-    return {"error": f"{directory} cannot be used for servers: {error}: make room, or give another directory"}
+    reason = (error.strerror or str(error)).lower()
+    return {
+        "error": f"{directory} cannot be used for servers: {reason}: make room, or give another directory"
+    }
 
 
 def _open_directory(near: Path, account: Account) -> Path:

@@ -171,7 +171,10 @@ def _join(directory: Path) -> socket.socket | None:
         return None
     except OSError as error:
         connection.close()
-        raise ServerStartFailed(f"{directory} cannot be used for servers: {error}") from error
+        raise ServerStartFailed(
+            f"the servers in {directory} cannot be joined: {(error.strerror or str(error)).lower()}: "
+            "give a directory of your own"
+        ) from error
     return connection
 
 
@@ -192,7 +195,8 @@ def _start_keeper(directory: Path) -> socket.socket:
         log = os.open(directory / "keeper.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServerStartFailed(
-            f"{directory} cannot be used for servers: {error}: give a directory that you may write"
+            f"{directory} cannot be used for servers: {(error.strerror or str(error)).lower()}: "
+            "give a directory that you may write"
         ) from error
     ours, theirs = socket.socketpair()
     # A descriptor that already has the number it shall get would stay closed on exec.

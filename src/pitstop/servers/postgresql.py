@@ -4,6 +4,7 @@ import contextlib
 import locale
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ START_SECONDS = 300.0  # a kept cluster may have to recover first
 STOP_SECONDS = 15.0
 ATTEMPTS = 8
 
+_EXTENSIONS = ["create extension pg_trgm", "create extension pg_stat_statements"]
 _ACCESS = """\
 host all         all 127.0.0.1/32 scram-sha-256
 host replication all 127.0.0.1/32 scram-sha-256
@@ -56,12 +58,13 @@ class PostgreSQL:
         """Whether the server is up."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, password: str, port: int | None) -> int:
+    def start(self, *, password: str, port: int | None, renew: bool) -> int:
         """Bring the server up, making its cluster first if there is none.
 
         Args:
             password: of the superuser ``pitstop``.
             port: the port to take if it is free.
+            renew: the password is another than the cluster has.
 
         Returns:
             the port it listens on.
@@ -74,8 +77,11 @@ class PostgreSQL:
         version = self._version()
         if not (self._home / "data").exists():
             self._make_cluster(password, version=version)
+            renew = False
         self._check_version(version)
         (self._home / "data" / "postmaster.pid").unlink(missing_ok=True)  # leftovers were ended before
+        if renew:
+            self._execute("data", "template1", _password(password, version=version))
         for attempt in range(ATTEMPTS):
             chosen = free_port(port if attempt == 0 else None)
             if self._listen(chosen):
@@ -116,13 +122,22 @@ class PostgreSQL:
         return self._launch().run(command, directory=self._home, text=text, seconds=INITDB_SECONDS)
 
     def _version(self) -> int:
-        self._log.mark()
-        self._run("postgres", "--version")
-        found = re.search(r"PostgreSQL\) (\d+)", self._log.since_mark())
-        if not found:
-            raise ServerStartFailed(
-                f"{self._program.directory / 'postgres'} does not run: {self._log.tail()}"
+        executable = self._program.directory / "postgres"
+        reader, writer = os.pipe()
+        try:
+            launch = Launch(self._account, writer, signal.SIGKILL)
+            launch.run([str(executable), "--version"], directory=self._home, seconds=START_SECONDS)
+            answer = (
+                os.read(reader, 4096).decode(errors="replace")
+                if select.select([reader], [], [], 0)[0]
+                else ""
             )
+        finally:
+            os.close(reader)
+            os.close(writer)
+        found = re.search(r"PostgreSQL\) (\d+)", answer)
+        if not found:
+            raise ServerStartFailed(f"{executable} does not run: {answer.strip() or 'it says nothing'}")
         return int(found[1])
 
     def _check_version(self, version: int) -> None:
@@ -134,34 +149,39 @@ class PostgreSQL:
             )
 
     def _make_cluster(self, password: str, *, version: int) -> None:
-        """Under another name until it is complete: whoever is killed half-way leaves no half cluster."""
+        """Under another name until it is complete: whoever is killed half-way leaves no half cluster.
+
+        Nothing waits for the disk here, which takes many seconds if it is busy: the system writes the
+        files out by itself, and what users write later is synced as it must be.
+        """
         shutil.rmtree(self._home / "unfinished", ignore_errors=True)
         self._log.mark()
         if self._initdb(_locale(version)) != 0:
             raise self._failed("initdb failed")
         data = self._home / "unfinished"
         (data / "pg_hba.conf").write_text(_ACCESS)
-        self._configure(data, port=5432)
-        for database, statements in _preparation(password, version=version):
-            self._log.mark()
-            silent = ["-c", "log_min_error_statement=panic"]  # no password in the log
-            target = ["--single", "-D", self._seen("unfinished"), *silent, database]
-            status = self._run("postgres", *target, text="".join(f"{each}\n" for each in statements))
-            if status != 0 or re.search(r"\b(ERROR|FATAL|PANIC):", self._log.since_mark()):
-                raise self._failed("the new cluster could not be prepared")
+        (data / "postgresql.conf").write_text(configuration(port=5432, temporary=True))
+        self._execute("unfinished", "template1", [*_password(password, version=version), *_EXTENSIONS])
+        self._execute("unfinished", "postgres", ["create database pitstop"])
         data.rename(self._home / "data")
 
-    def _initdb(self, locale_arguments: list[str]) -> int:
-        fixed = ["--username=pitstop", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
-        fast = ["--no-sync"] if self._temporary else []
-        return self._run("initdb", "-D", self._seen("unfinished"), *fixed, *locale_arguments, *fast)
+    def _execute(self, cluster: str, database: str, statements: list[str]) -> None:
+        """Run statements in a cluster that is down."""
+        self._log.mark()
+        silent = ["-c", "log_min_error_statement=panic"]  # no password in the log
+        target = ["--single", "-D", self._seen(cluster), *silent, database]
+        status = self._run("postgres", *target, text="".join(f"{each}\n" for each in statements))
+        if status != 0 or re.search(r"\b(ERROR|FATAL|PANIC):", self._log.since_mark()):
+            raise self._failed("the cluster could not be prepared")
 
-    def _configure(self, data: Path, *, port: int) -> None:
-        (data / "postgresql.conf").write_text(configuration(port=port, temporary=self._temporary))
+    def _initdb(self, locale_arguments: list[str]) -> int:
+        fixed = ["--username=pitstop", "--auth=trust", "--encoding=UTF8", "--no-instructions", "--no-sync"]
+        return self._run("initdb", "-D", self._seen("unfinished"), *fixed, *locale_arguments)
 
     def _listen(self, port: int) -> bool:
         """Whether the server came up; False if somebody else was faster to take the port."""
-        self._configure(self._home / "data", port=port)
+        settings = configuration(port=port, temporary=self._temporary)
+        (self._home / "data" / "postgresql.conf").write_text(settings)
         self._log.mark()
         command = [str(self._program.directory / "postgres"), "-D", self._seen("data")]
         self._process = process = self._launch().start(command, directory=self._home)
@@ -206,13 +226,7 @@ def _ctype() -> str:
         locale.setlocale(locale.LC_CTYPE, before)
 
 
-def _preparation(password: str, *, version: int) -> list[tuple[str, list[str]]]:
-    # The password is random, 192 bits: stretching it would only make every connection slow.
+def _password(password: str, *, version: int) -> list[str]:
+    # It is random, 192 bits: stretching it would only make every connection slow.
     rounds = ["set scram_iterations = 1"] if version >= 16 else []
-    template = [
-        *rounds,
-        f"alter role pitstop password '{password}'",
-        "create extension pg_trgm",
-        "create extension pg_stat_statements",
-    ]
-    return [("template1", template), ("postgres", ["create database pitstop"])]
+    return [*rounds, f"alter role pitstop password '{password}'"]

@@ -54,12 +54,13 @@ class Redis:
         """Whether the server is up."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, password: str, port: int | None) -> int:
+    def start(self, *, password: str, port: int | None, renew: bool) -> int:
         """Bring the server up.
 
         Args:
             password: what clients must give.
             port: the port to take if it is free.
+            renew: means nothing here: nothing is kept, so every password is new.
 
         Returns:
             the port it listens on.

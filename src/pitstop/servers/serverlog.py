@@ -1,15 +1,18 @@
 """The log file of one server, and what of it to show when the server does not come up."""
 
 import os
+import shutil
 from pathlib import Path
 
 __all__ = ["ServerLog"]
 
 SHOWN_LINES = 12
 MAX_BYTES = 64 * 1024 * 1024
+LITTLE_BYTES = 4 * 1024 * 1024
 
 _CURES = {
     "No space left on device": "the disk is full: free some space, or give a directory on another disk",
+    "Check free disk space": "the disk is full: free some space, or give a directory on another disk",
     "Disk quota exceeded": "the disk quota is used up: free some space, or give another directory",
     "Read-only file system": "the file system is read-only: give another directory",
     "Permission denied": "a file cannot be read or written: check whom the directory belongs to",
@@ -58,5 +61,7 @@ class ServerLog:
         """The cure, if one is known, and the last lines, for an error message."""
         lines = self.since_mark().strip().splitlines()
         cures = [cure for sign, cure in _CURES.items() if any(sign in line for line in lines)]
+        if shutil.disk_usage(self.path.parent).free < LITTLE_BYTES:  # then the log may be empty
+            cures.insert(0, _CURES["No space left on device"])
         shown = "\n  ".join(lines[-SHOWN_LINES:]) or "(nothing was written)"
         return "; ".join([*cures[:1], f"the end of {self.path}:\n  {shown}"])
