@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-__all__ = ["only_pages"]
+__all__ = ["only_pages", "split_literals"]
 
 Role = Literal["range", "limit", "list", "equal", "other"]
 
@@ -12,12 +12,14 @@ _PLACE = r"(?:\$\d+|%\(\w+\)s|%s|\?|(?<![\w:]):[A-Za-z_]\w*)"
 _CAST = r"(?:::\s*[A-Za-z_][\w. ]*(?:\[\])*)?"
 _FIND = re.compile(_PLACE)
 _OPERATOR = re.compile(
-    rf"(?P<column>[\w.\"]+|\))?\s*(?P<operator><=|>=|<>|!=|=|<|>|\bin\b|\blimit\b|\boffset\b|\bfirst\b)"
-    rf"\s*(?P<any>any\b|all\b)?[\s(]*(?P<before>(?:{_PLACE}{_CAST}\s*,\s*)*)$",
+    r"(?P<column>[\w.\"]+|\))?\s*(?P<operator><=|>=|<>|!=|=|<|>|\bin\b|\blimit\b|\boffset\b|\bfirst\b"
+    r"|\bbetween\b)\s*(?P<any>any\b|all\b)?[\s(]*$",
     re.IGNORECASE,
 )
-_MORE = re.compile(rf"\s*{_CAST}\s*,\s*{_PLACE}", re.IGNORECASE)
-_RANGES = {"<", ">", "<=", ">="}
+_COMMA = re.compile(rf"{_CAST}\s*,\s*")
+_AND = re.compile(rf"{_CAST}\s+and\s+", re.IGNORECASE)
+_RANGES = {"<", ">", "<=", ">=", "between"}
+_WINDOW = 300
 
 
 def only_pages(text: str, first: object, other: object) -> bool:
@@ -51,12 +53,30 @@ def _differing(first: object, other: object) -> list[int | str]:
 
 def _places(text: str) -> dict[int | str, tuple[Role, str]]:
     places: dict[int | str, tuple[Role, str]] = {}
-    for index, match in enumerate(_FIND.finditer(text)):
+    matches = list(_FIND.finditer(text))
+    role: Role = "other"
+    column = ""
+    for index, match in enumerate(matches):
+        if not (index and _continues(text, matches[index - 1], match, role)):
+            role, column = _role(text, match)
+            if role == "equal" and index + 1 < len(matches):
+                following = matches[index + 1]
+                if _COMMA.fullmatch(text, match.end(), following.start()):
+                    role = "list"
         key = _key(match.group(), index)
-        found = _role(text, match)
-        if key not in places or found[0] == "range":
-            places[key] = found
+        if key not in places or role == "range":
+            places[key] = (role, column)
     return places
+
+
+def _continues(text: str, before: "re.Match[str]", match: "re.Match[str]", role: Role) -> bool:
+    """Whether a place belongs with the one before: further in a list or row, or BETWEEN's second bound."""
+    if role in ("list", "range") and _COMMA.fullmatch(text, before.end(), match.start()):
+        return True
+    return role == "range" and bool(
+        _AND.fullmatch(text, before.end(), match.start())
+        and re.search(r"\bbetween[\s(]*$", text[max(0, before.start() - 20) : before.start()], re.IGNORECASE)
+    )
 
 
 def _key(place: str, index: int) -> int | str:
@@ -68,7 +88,7 @@ def _key(place: str, index: int) -> int | str:
 
 
 def _role(text: str, match: "re.Match[str]") -> tuple[Role, str]:
-    found = _OPERATOR.search(text, max(0, match.start() - 2000), match.start())
+    found = _OPERATOR.search(text, max(0, match.start() - _WINDOW), match.start())
     if found is None:
         return "other", ""
     operator = found["operator"].lower()
@@ -77,9 +97,14 @@ def _role(text: str, match: "re.Match[str]") -> tuple[Role, str]:
         return "limit", column
     if operator in _RANGES:
         return "range", column
-    if operator == "in":
-        several = bool(found["before"]) or bool(_MORE.match(text, match.end()))
-        return ("list" if several else "equal"), column
     if operator == "=":
         return ("list" if found["any"] else "equal"), column
-    return "other", column
+    return ("equal" if operator == "in" else "other"), column
+
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w.\"$])\d+(?:\.\d+)?")
+
+
+def split_literals(text: str) -> tuple[str, tuple[str, ...]]:
+    """A statement whose values were pasted into its text, with ``?`` in their place, and the values."""
+    return _LITERAL.sub("?", text), tuple(_LITERAL.findall(text))

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import RelationshipProperty
 
-__all__ = ["Cure", "collapse", "column_cure", "lazy_cure", "relationships_of", "repeat_cure"]
+__all__ = ["Cure", "collapse", "column_cure", "lazy_cure", "relationships_of", "repeat_cure", "together_cure"]
 
 Path = tuple[Any, ...]
+WasLazy = Callable[[Path], bool]
 
 
 class Cure(NamedTuple):
@@ -38,7 +39,9 @@ def collapse(path: Path) -> Path:
     return tuple(short)
 
 
-def lazy_cure(path: Path, *, was_lazy: Callable[[Path], bool], recursive: bool) -> Cure:
+def lazy_cure(
+    path: Path, *, was_lazy: WasLazy, recursive: bool, root: Any = None, subclasses: Iterable[type] = ()
+) -> Cure:
     """The loader option for a relationship that was loaded row by row.
 
     Args:
@@ -46,22 +49,59 @@ def lazy_cure(path: Path, *, was_lazy: Callable[[Path], bool], recursive: bool) 
         was_lazy: tells of each shorter path whether it was lazily loaded too; what was not keeps the
             strategy that the query gave it (``defaultload``).
         recursive: the last relationship refers to itself over several levels.
+        root: mapper of the class that the query selects, where the path begins at a subclass of it.
+        subclasses: all subclasses whose rows were completed one by one.
     """
-    steps = relationships_of(path)
-    names: set[str] = set()
-    calls: list[str] = []
-    for index, (owner, relationship) in enumerate(steps):
-        last = index == len(steps) - 1
-        lazily = last or was_lazy(path[: 2 * (index + 1)])
-        deep = last and recursive
-        loader = _loader(relationship, deep) if lazily else "defaultload"
-        names.add(loader)
-        target = f"{owner.__name__}.{relationship.key}"
-        if not last:
-            target += _of_type(relationship, steps[index + 1][0])
-        calls.append(f"{loader}({target}{', recursion_depth=-1' if deep else ''})")
-    classes = {owner for owner, _ in steps}
-    return Cure(".".join(calls), _imports(names, classes), is_expression=True)
+    owner, relationship = relationships_of(path)[-1]
+    if getattr(path[0], "is_aliased_class", False):
+        loader = _loader(relationship, recursive)
+        return Cure(
+            f"the query selects an alias of {path[0].mapper.class_.__name__}: put {loader}() of "
+            f"{relationship.key}, read from that alias, into its options"
+        )
+    chain = _Chain(path, was_lazy, owner)
+    chain.call(
+        _loader(relationship, recursive),
+        f"{owner.__name__}.{relationship.key}{', recursion_depth=-1' if recursive else ''}",
+    )
+    if root is None:
+        return chain.cure()
+    classes = {root.class_, *subclasses, *chain.classes}
+    text = f"{_polymorphic(root, subclasses)}.options({chain.text})"
+    return Cure(text, _imports({"selectin_polymorphic", *chain.functions}, classes), is_expression=True)
+
+
+class _Chain:
+    """A chain of loader calls along the relationships of a path, up to but without the last one."""
+
+    def __init__(self, path: Path, was_lazy: WasLazy, last: type) -> None:
+        steps = relationships_of(path)
+        if isinstance(path[-1], RelationshipProperty):
+            steps.pop()
+        self.functions: set[str] = set()
+        self.classes: set[type] = {last}
+        self.text = ""
+        owners = [*(owner for owner, _ in steps[1:]), last]
+        for index, (owner, relationship) in enumerate(steps):
+            lazily = was_lazy(path[: 2 * (index + 1)])
+            self.classes.add(owner)
+            narrowed = _of_type(relationship, owners[index])
+            loader = _loader(relationship, False) if lazily else "defaultload"
+            self.call(loader, f"{owner.__name__}.{relationship.key}{narrowed}")
+
+    def call(self, function: str, arguments: str) -> None:
+        """Append one call."""
+        self.functions.add(function)
+        self.text += f"{'.' if self.text else ''}{function}({arguments})"
+
+    def cure(self) -> Cure:
+        """The chain as it stands."""
+        return Cure(self.text, _imports(self.functions, self.classes), is_expression=True)
+
+
+def _polymorphic(root: Any, subclasses: Iterable[type]) -> str:
+    names = ", ".join(sorted(each.__name__ for each in subclasses))
+    return f"selectin_polymorphic({root.class_.__name__}, [{names}])"
 
 
 def _loader(relationship: "RelationshipProperty[Any]", deep: bool) -> str:
@@ -75,49 +115,68 @@ def _of_type(relationship: "RelationshipProperty[Any]", following: type) -> str:
     )
 
 
-def column_cure(path: Path, mapper: Any, names: Iterable[str], *, reason: str) -> Cure:
+def column_cure(
+    path: Path,
+    mapper: Any,
+    names: list[str],
+    *,
+    reason: str,
+    was_lazy: WasLazy,
+    root: Any = None,
+    subclasses: Iterable[type] = (),
+) -> Cure:
     """The cure for column attributes that were loaded row by row.
 
     Args:
         path: from the root entity to the entity whose columns they are.
         mapper: the mapper of that entity.
         names: the attributes.
-        reason: ``"deferred"``, ``"subclass"``, ``"expired"`` or ``"refresh"``.
+        reason: ``"deferred"``, ``"left out"``, ``"subclass"``, ``"expired"`` or ``"refresh"``.
+        was_lazy, root, subclasses: as for :func:`lazy_cure`; without a root a subclass is reached by a
+            relationship.
     """
-    entity = mapper.class_.__name__
-    if reason == "refresh":
-        return Cure(
-            f"load the rows again with one statement instead of refresh() in a loop: "
-            f"select({entity}).where(...).execution_options(populate_existing=True)"
-        )
-    if reason == "expired":
-        return Cure(
-            f"the rows of {entity} were expired by commit() or expire(): create the session with "
-            "expire_on_commit=False, or read what is needed before the commit"
-        )
+    if reason == "subclass" and root is not None:
+        text = _polymorphic(root, subclasses)
+        imports = _imports({"selectin_polymorphic"}, {root.class_, *subclasses})
+        return Cure(text, imports, is_expression=True)
+    if reason not in ("deferred", "subclass"):
+        return Cure(_SENTENCES[reason].format(entity=mapper.class_.__name__, names=", ".join(names)))
+    base = path[-1].mapper.class_ if reason == "subclass" else mapper.class_
+    chain = _Chain(path, was_lazy, base)
     if reason == "subclass":
-        root = (path[0] if path else mapper).mapper.base_mapper.class_
-        text = f"selectin_polymorphic({root.__name__}, [{entity}])"
-        return Cure(text, _imports({"selectin_polymorphic"}, {root, mapper.class_}), is_expression=True)
-    return _undefer(path, mapper, sorted(names))
+        chain.classes.add(mapper.class_)
+        chain.text += f".selectin_polymorphic([{mapper.class_.__name__}])"
+    else:
+        _undefer(chain, mapper, names)
+    return chain.cure()
 
 
-def _undefer(path: Path, mapper: Any, names: list[str]) -> Cure:
-    entity = mapper.class_.__name__
-    steps = relationships_of(path)
-    calls = [f"defaultload({owner.__name__}.{relationship.key})" for owner, relationship in steps]
-    functions = {"defaultload"} if steps else set()
+def _undefer(chain: _Chain, mapper: Any, names: list[str]) -> None:
     groups = {getattr(mapper.attrs[name], "group", None) for name in names}
-    classes = {owner for owner, _ in steps}
     group = groups.pop() if len(groups) == 1 else None
     if group and len(names) > 1:
-        functions.add("undefer_group")
-        calls.append(f"undefer_group({group!r})")
-    else:
-        functions.add("undefer")
-        classes.add(mapper.class_)
-        calls += [f"undefer({entity}.{name})" for name in names]
-    return Cure(".".join(calls), _imports(functions, classes), is_expression=True)
+        chain.call("undefer_group", repr(group))
+        return
+    for name in names:
+        chain.call("undefer", f"{mapper.class_.__name__}.{name}")
+
+
+_SENTENCES = {
+    "refresh": "load the rows again with one statement instead of refresh() in a loop: "
+    "select({entity}).where(...).execution_options(populate_existing=True)",
+    "expired": "the rows of {entity} were expired by commit() or expire(): create the session with "
+    "expire_on_commit=False, or read what is needed before the commit",
+    "left out": "the query leaves {names} of {entity} out with defer(): take that away",
+}
+
+
+def together_cure(path: Path) -> Cure:
+    """The cure for a relationship of rows that were themselves loaded one by one."""
+    owner, relationship = relationships_of(path)[-1]
+    return Cure(
+        f"load the rows of {owner.__name__} with one statement, with "
+        f"{_loader(relationship, False)}({owner.__name__}.{relationship.key}) in its options"
+    )
 
 
 def repeat_cure(entity: Any) -> Cure:

@@ -5,14 +5,23 @@ N+1 when the same code loads it again for another row. A hand-written statement 
 user calls that runs it; it is an N+1 when it runs with several values that are no pages or batches.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pitstop.postgres import Fingerprint, only_pages
-from pitstop.sql.cure import Cure, collapse, column_cure, lazy_cure, relationships_of, repeat_cure
+from pitstop.postgres import Fingerprint, only_pages, split_literals
+from pitstop.sql.cure import (
+    Cure,
+    WasLazy,
+    collapse,
+    column_cure,
+    lazy_cure,
+    relationships_of,
+    repeat_cure,
+    together_cure,
+)
 from pitstop.sql.location import Location, Site
-from pitstop.sql.origin import Execution, Origin
+from pitstop.sql.origin import Execution
 from pitstop.sql.records import FindingKind, NPlusOne, Statement
 
 __all__ = ["Detector"]
@@ -96,8 +105,12 @@ class _StatementGroup(_Group):
 
     @property
     def pages(self) -> bool:
-        first, *others = self.samples
-        return all(only_pages(self.text, first, other) for other in others)
+        text, samples = self.text, self.samples
+        if isinstance(samples[0], str):  # the values stand in the text
+            text = split_literals(text)[0]
+            samples = [split_literals(str(sample))[1] for sample in samples]
+        first, *others = samples
+        return all(only_pages(text, first, other) for other in others)
 
 
 def _digest(parameters: object) -> Hashable:
@@ -123,8 +136,8 @@ class Detector:
     def __init__(self, *, threshold: int = 3, allow: tuple[str, ...] = ()) -> None:
         self._threshold = threshold
         self._allow = allow
-        self._lazy: dict[Hashable, _RowGroup] = {}
-        self._columns: dict[Hashable, _RowGroup] = {}
+        self._lazy: dict[tuple[Any, Any], _RowGroup] = {}
+        self._columns: dict[tuple[Any, Any], _RowGroup] = {}
         self._once: dict[Hashable, tuple[float, object]] = {}  # most statements of a request run once
         self._statements: dict[Hashable, _StatementGroup] = {}
         self._writes = 0
@@ -150,8 +163,8 @@ class Detector:
         if kind == "query":
             if not fingerprint.reads:
                 self._writes += 1
-            elif parameters and site.location is not None:
-                self._see_statement(statement, fingerprint, site, execution, parameters)
+            elif site.location is not None:
+                self._see_statement(statement, fingerprint, site, execution, parameters or statement.text)
         elif execution is not None:
             self._see_load(execution, statement.ms)
 
@@ -198,7 +211,9 @@ class Detector:
         """The N+1 so far, most statements first."""
         found = [self._lazy_finding(key, group) for key, group in self._lazy.items() if self._is_loop(group)]
         found += [
-            self._column_finding(group) for group in self._columns.values() if self._is_column_loop(group)
+            self._column_finding(key, group)
+            for key, group in self._columns.items()
+            if self._is_column_loop(group)
         ]
         found += [
             self._repeat_finding(group) for group in self._statements.values() if self._is_repeat(group)
@@ -226,31 +241,61 @@ class Detector:
         return not any(fnmatchcase(name, pattern) for name in names for pattern in self._allow)
 
     def _lazy_finding(self, key: Any, group: _RowGroup) -> NPlusOne:
-        execution = _execution(group)
-        path = key[1]
+        result, path = key
         owner, relationship = relationships_of(path)[-1]
-        depths = {depth for depth, _ in group.levels}
-        cure = lazy_cure(path, was_lazy=self._was_lazy(key[0]), recursive=len(depths) > 1)
-        return _finding(group, "lazy-load", owner.__name__, relationship.key, execution.origin, cure)
+        root = _root_of(path, group)
+        if max(group.levels.values()) < 2:
+            cure = together_cure(path)
+        else:
+            cure = lazy_cure(
+                path,
+                was_lazy=self._was_lazy(result),
+                recursive=len({depth for depth, _ in group.levels}) > 1,
+                root=root,
+                subclasses=self._subclasses(result, root) if root is not None else (),
+            )
+        return _finding(group, "lazy-load", owner.__name__, relationship.key, cure)
 
-    def _was_lazy(self, result: Hashable) -> Callable[[tuple[Any, ...]], bool]:
-        return lambda path: (result, path) in self._lazy
-
-    def _column_finding(self, group: _RowGroup) -> NPlusOne:
+    def _column_finding(self, key: Any, group: _RowGroup) -> NPlusOne:
         execution = _execution(group)
         mapper = execution.state.mapper
+        path = execution.path or (mapper,)
         names = [name for name in sorted(execution.names) if name in mapper.column_attrs]
-        cure = column_cure(execution.path, mapper, names, reason=_column_reason(execution))
-        return _finding(
-            group, "column-load", mapper.class_.__name__, ", ".join(names), execution.origin, cure
+        root = _root_of((mapper,), group) if len(path) == 1 else None
+        cure = column_cure(
+            path,
+            mapper,
+            names,
+            reason=_column_reason(execution, root or path[-1].mapper),
+            was_lazy=self._was_lazy(key[0]),
+            root=root,
+            subclasses=self._subclasses(key[0], root) if root is not None else (),
         )
+        return _finding(group, "column-load", mapper.class_.__name__, ", ".join(names), cure)
+
+    def _was_lazy(self, result: Hashable) -> WasLazy:
+        return lambda path: (result, collapse(path)) in self._lazy
+
+    def _subclasses(self, result: Hashable, root: Any) -> set[type]:
+        """The subclasses of a query's class whose rows were completed one by one."""
+        found = [key[1][0].mapper for key in self._lazy if key[0] == result]
+        found += [key[1][0] for key in self._columns if key[0] == result]
+        return {mapper.class_ for mapper in found if mapper.isa(root) and mapper is not root}
 
     def _repeat_finding(self, group: _StatementGroup) -> NPlusOne:
         execution = group.first_execution
-        entity = execution.entity if execution is not None else None
+        entity = execution.origin.entity if execution is not None and execution.origin is not None else None
         parent = entity.class_.__name__ if entity is not None else _first_table(group.text)
-        finding = _finding(group, "repeated-statement", parent, "", None, repeat_cure(entity))
-        return finding
+        return _finding(group, "repeated-statement", parent, "", repeat_cure(entity))
+
+
+def _root_of(path: tuple[Any, ...], group: _Group) -> Any:
+    """The mapper that the query selects, when the path begins at a subclass of it; else None."""
+    origin = _execution(group).origin
+    first = path[0].mapper if path else None
+    if origin is None or origin.entity is None or first is None or first is origin.entity:
+        return None
+    return origin.entity if first.isa(origin.entity) else None
 
 
 def _climbs(group: _RowGroup) -> bool:
@@ -263,7 +308,7 @@ def _execution(group: _Group) -> Execution:
     return group.first_execution
 
 
-def _group_key(execution: Execution) -> Hashable:
+def _group_key(execution: Execution) -> tuple[Any, Any]:
     if execution.kind == "lazy":
         return (_result_key(execution), collapse(execution.path))
     # rows that no observed query loaded (created here) are grouped by the code that touches them
@@ -281,19 +326,27 @@ def _result_key(execution: Execution) -> Hashable:
     return ("code", origin.site.stack)
 
 
-def _column_reason(execution: Execution) -> str:
+def _column_reason(execution: Execution, selected: Any) -> str:
     if execution.user_refresh:
         return "refresh"
     mapper = execution.state.mapper
-    own = mapper.inherits and all(
-        name not in mapper.inherits.attrs for name in execution.names if name in mapper.attrs
-    )
-    if own:
+    names = [name for name in execution.names if name in mapper.column_attrs]
+    if selected is not mapper and not any(name in selected.attrs for name in names):
         return "subclass"
-    deferred = all(
-        getattr(mapper.attrs[name], "deferred", False) for name in execution.names if name in mapper.attrs
+    if execution.expired:
+        return "expired"
+    return (
+        "left out" if any(_is_left_out(execution.state, mapper.attrs[name]) for name in names) else "deferred"
     )
-    return "deferred" if deferred or not execution.expired else "expired"
+
+
+def _is_left_out(state: Any, attribute: Any) -> bool:
+    """Whether the query says ``defer()`` of this very attribute, which an ``undefer()`` would contradict."""
+    return any(
+        element.path.path[-1] is attribute and ("deferred", True) in (element.strategy or ())
+        for option in state.load_options
+        for element in getattr(option, "context", ())
+    )
 
 
 def _first_table(text: str) -> str:
@@ -304,10 +357,9 @@ def _first_table(text: str) -> str:
     return "statement"
 
 
-def _finding(
-    group: _Group, kind: FindingKind, parent: str, relationship: str, origin: Origin | None, cure: Cure
-) -> NPlusOne:
+def _finding(group: _Group, kind: FindingKind, parent: str, relationship: str, cure: Cure) -> NPlusOne:
     location = group.location
+    origin = group.first_execution.origin if group.first_execution is not None else None
     query = origin.site.location if origin is not None else None
     return NPlusOne(
         parent=parent,

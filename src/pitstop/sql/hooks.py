@@ -44,7 +44,11 @@ def install() -> None:
 
 
 def _do_orm_execute(state: ORMExecuteState) -> None:
-    if not state.is_select or not state.is_orm_statement or not is_recording():
+    if not state.is_orm_statement or not is_recording():
+        return
+    if not state.is_select:
+        if state.is_from_statement:
+            state.update_execution_options(**{_OPTION: _query(state)})
         return
     lazy_from = state.lazy_loaded_from
     cause: Execution | None = state.execution_options.get(_OPTION)
@@ -62,9 +66,9 @@ def _do_orm_execute(state: ORMExecuteState) -> None:
 
 
 def _query(state: ORMExecuteState) -> Execution:
-    origin = Origin(find_site())
+    origin = Origin(find_site(), state.bind_mapper)
     state.statement = state.statement.options(origin)
-    return Execution("query", origin.site, origin=origin, entity=state.bind_mapper)
+    return Execution("query", origin.site, origin=origin)
 
 
 def _lazy_load(state: ORMExecuteState, loaded_from: Any) -> Execution:
@@ -135,7 +139,10 @@ def _do_executemany(cursor: Any, text: str, parameters: Any, context: Any) -> bo
 def _traces(context: Any) -> list[Trace]:
     if context is None or not is_recording():
         return []
-    return traces_of(context.root_connection)
+    connection = context.root_connection
+    if not connection.in_transaction():  # the dialect's own questions on its first connection
+        return []
+    return traces_of(connection)
 
 
 class _Timed:

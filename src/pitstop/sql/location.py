@@ -78,54 +78,42 @@ def _classify(filename: str) -> int:
     return _USER
 
 
-def find_site(depth: int = 1) -> Site:
-    """Look for the user's line from the caller of the caller outwards.
+def find_site() -> Site:
+    """Look for the user's line from the caller outwards."""
+    frame: FrameType | None = sys._getframe(1)
+    found, stack = _walk(frame, _USER, patience=_PATIENCE)
+    if found is None:  # no code of the user's own: an application that is itself an installed package
+        found, stack = _walk(frame, _PACKAGE, patience=_PATIENCE)
+    if found is None:
+        return NOWHERE
+    code = found.f_code
+    return Site(Location(code.co_filename, found.f_lineno or 0, _function(code)), stack)
 
-    Args:
-        depth: frames to leave out from here; 1 is the caller.
-    """
-    user: tuple[CodeType, FrameType] | None = None
-    package: tuple[CodeType, FrameType] | None = None
-    user_stack = package_stack = 0
-    patience = _PATIENCE
-    classes = _classes
-    frame: FrameType | None = sys._getframe(depth)
+
+def _walk(frame: FrameType | None, wanted: int, *, patience: int) -> tuple[FrameType | None, int]:
+    """The innermost frame of a class, and a hash of all frames of that class."""
+    found: FrameType | None = None
+    stack = 0
+    left = patience
     greenlet = None
     while True:
         while frame is not None:
-            code = frame.f_code
-            kind = classes.get(code.co_filename)
+            filename = frame.f_code.co_filename
+            kind = _classes.get(filename)
             if kind is None:
-                kind = classes[code.co_filename] = _classify(code.co_filename)
-            if kind == _USER:
-                patience = _PATIENCE
-                user_stack = hash((user_stack, code.co_filename, frame.f_lasti))
-                if user is None:
-                    user = (code, frame)
-            elif kind == _PACKAGE and user is None:
-                package_stack = hash((package_stack, code.co_filename, frame.f_lasti))
-                if package is None:
-                    package = (code, frame)
-            elif user is not None:
-                patience -= 1
-                if not patience:
-                    break
-            if kind == _STOP:
-                break
+                kind = _classes[filename] = _classify(filename)
+            if kind == wanted:
+                stack = hash((stack, filename, frame.f_lasti))
+                found = found or frame
+                left = patience
+            elif kind == _STOP or (found is not None and not (left := left - 1)):
+                return found, stack
             frame = frame.f_back
-        if frame is not None:
-            break
         # Inside SQLAlchemy's greenlet the Python frames end; the task that awaits stands on its parent.
         greenlet = _parent(greenlet)
         if greenlet is None:
-            break
+            return found, stack
         frame = greenlet.gr_frame
-    found = user or package
-    if found is None:
-        return NOWHERE
-    code, frame = found
-    location = Location(code.co_filename, frame.f_lineno or 0, _function(code))
-    return Site(location, user_stack if user else package_stack)
 
 
 def _function(code: CodeType) -> str:

@@ -20,11 +20,12 @@ class Origin(UserDefinedOption):
     propagate_to_loaders = True
     _is_has_cache_key = True  # without this, statements compiled before observation began lose the mark
 
-    __slots__ = ("site",)
+    __slots__ = ("entity", "site")
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, entity: Any = None) -> None:
         super().__init__()
         self.site = site
+        self.entity = entity  # the mapper that is selected, or None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickle as SQLAlchemy's own class: a cached object must load where Pitstop is not installed."""
@@ -49,14 +50,13 @@ class Execution:
         kind: ``"query"`` by the user; ``"lazy"`` relationship; ``"column"`` deferred or expired;
             ``"eager"`` emitted by a loader option.
         site: where it was caused (an eager load carries the site of its query).
-        origin: the mark of the query whose rows it completes.
+        origin: the mark of the query itself, or of the query whose rows it completes.
         path: mappers and properties from the root entity to what is loaded.
         state: the instance that it is loaded for.
         names: the column attributes that are loaded (``"column"`` only).
         expired: whether those had been loaded before and expired since.
         user_refresh: whether ``Session.refresh`` asked.
         cause: the load that brought an ``"eager"`` one along, or None.
-        entity: mapper of what is selected (``"query"`` only), or None.
     """
 
     __slots__ = (
@@ -84,7 +84,6 @@ class Execution:
         expired: bool = False,
         user_refresh: bool = False,
         cause: "Execution | None" = None,
-        entity: Any = None,
     ) -> None:
         self.kind = kind
         self.site = site
@@ -95,4 +94,3 @@ class Execution:
         self.expired = expired
         self.user_refresh = user_refresh
         self.cause = cause
-        self.entity = entity

@@ -20,7 +20,7 @@ _observed: tuple["Observation", ...] = ()
 
 class Collector:
     """One open block. It hears of its own context (tasks started inside inherit it) and of threads that
-    were started inside; with ``everywhere`` of the whole process.
+    were started since and have no block of their own; with ``everywhere`` of the whole process.
     """
 
     __slots__ = ("_everywhere", "_matches", "_threads_before", "_token", "trace")
@@ -55,7 +55,9 @@ class Collector:
 
     def hears(self, mine: tuple["Collector", ...]) -> bool:
         """Whether what runs in this context and thread is for this block."""
-        return self in mine or self._everywhere or threading.current_thread() not in self._threads_before
+        if self in mine or self._everywhere:
+            return True
+        return not mine and threading.current_thread() not in self._threads_before
 
     def matches(self, connection: Any) -> bool:
         """Whether a statement on this connection is for this block."""
