@@ -79,6 +79,25 @@ def test_compiled_before_the_first_block() -> None:
     assert output.split() == ["selectinload(Shelf.books)", "True", "True"]
 
 
+def test_cure_of_models_in_a_script() -> None:
+    """The imports of a cure work for models that the script itself defines."""
+    output = _run("""
+        from pitstop import count_queries
+        with count_queries(engine) as queries:
+            walk()
+        finding, = queries.n_plus_one
+        names = {}
+        for line in finding.imports:
+            exec(line, names)
+        option = eval(finding.cure, names)
+        with count_queries(engine) as cured, Session(engine) as session:
+            for shelf in session.scalars(select(Shelf).options(option)):
+                len(shelf.books)
+        print(cured.count)
+    """)
+    assert output.split() == ["2"]
+
+
 def test_compiled_between_blocks() -> None:
     """Statements first compiled between two blocks are as complete in the second."""
     output = _run("""

@@ -1,6 +1,7 @@
 """The line of a statement: the user's own, whoever executes it."""
 
 import asyncio
+import importlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,9 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import (
-    Session,
-)
+from sqlalchemy.orm import Session
 from tests.sql.shelves import Book, Shelf, Slip
 
 from pitstop import count_queries
@@ -93,6 +92,22 @@ async def _asynchronous_calls(url: URL) -> None:
     for location, label in zip(locations, labels, strict=True):
         if label != "task":  # the coroutine of the library itself is the task: nobody of ours is on its stack
             assert (location.file, location.line) == (__file__, _line(label)), label
+
+
+def test_lines_of_installed_packages(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that an installed package executes is reported at the user's call of the package."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    source = "def everything(session, statement):\n    return session.scalars(statement).all()\n"
+    (installed / "pitstop_test_pages.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(installed))
+    pages = importlib.import_module("pitstop_test_pages")
+    with count_queries(engine) as queries, Session(engine) as session:
+        for shelf in pages.everything(session, select(Shelf)):  # <package>
+            list(shelf.books)  # <walk>
+    _check_lines(queries, "package", "walk", "walk", "walk")
+    (finding,) = queries.n_plus_one
+    assert (finding.location[1], finding.query_location[1]) == (_line("walk"), _line("package"))
 
 
 async def test_lines_in_other_threads(engine: Engine) -> None:

@@ -11,9 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import (
-    Session,
-)
+from sqlalchemy.orm import Session
 from tests.sql.shelves import Shelf, ask
 
 from pitstop import count_queries

@@ -3,8 +3,16 @@
 from typing import Any
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session, aliased, contains_eager, defaultload, joinedload, selectinload
-from tests.sql.scenarios.models import Author, Circle, Comment, Good, Invoice, Post, Price, Shop
+from sqlalchemy.orm import (
+    Session,
+    aliased,
+    contains_eager,
+    defaultload,
+    joinedload,
+    selectinload,
+    with_loader_criteria,
+)
+from tests.sql.scenarios.models import Author, Circle, Comment, Good, Invoice, Parcel, Post, Price, Shop
 from tests.sql.scenarios.record import LAZY, REPEATED, Expect, Scenario, make_positive
 
 SCENARIOS: list[Scenario] = []
@@ -204,6 +212,30 @@ def entities_of_a_text(session: Session, options: Any = ()) -> list[Any]:
     )
     authors = session.scalars(statement).all()  # <query>
     return [len(author.posts) for author in authors]  # <touch>
+
+
+@positive(Expect("Author", "posts", 6), cured=2, reference=lambda: [selectinload(Author.posts)])
+def criteria_on_the_related_class(session: Session, options: Any = ()) -> list[Any]:
+    only_public = with_loader_criteria(Post, Post.public.is_(True))
+    statement = select(Author).order_by(Author.id).options(only_public, *options)
+    authors = session.scalars(statement).all()  # <query>
+    return [[post.id for post in author.posts] for author in authors]  # <touch>
+
+
+@positive(Expect("Parcel", "stops", 400), cured=2, reference=lambda: [selectinload(Parcel.stops)])
+def hundreds_of_parents(session: Session, options: Any = ()) -> int:
+    statement = select(Parcel).order_by(Parcel.id).limit(400).options(*options)
+    return sum(len(parcel.stops) for parcel in session.scalars(statement))  # <query> <touch>
+
+
+@positive(Expect("", "", (2, 3, 5, 6), kinds=REPEATED, query="", curable=False))
+def repeated_with_its_eager_loads(session: Session, options: Any = ()) -> list[Any]:
+    result = []
+    for number in (1, 2, 3):
+        statement = select(Author).join(Author.circles).where(Circle.id == number).order_by(Author.id)
+        found = session.scalars(statement.options(selectinload(Author.posts)))  # <touch>
+        result.append([len(author.posts) for author in found])
+    return result
 
 
 @positive(Expect("Author", "posts", 6, curable=False))

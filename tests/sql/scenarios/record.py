@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Mode = Literal["sync", "both", "async"]
-MARK = re.compile(r"#.*?<([\w:]+)>")
+MARK = re.compile(r"<(\w+)>")
 LAZY = ("lazy-load",)
 COLUMN = ("column-load",)
 REPEATED = ("repeated-statement",)
@@ -74,7 +74,7 @@ class Scenario:
             file = inspect.getsourcefile(holder)
             assert file is not None
             for number, text in enumerate(source, start=max(first, 1)):
-                if any(label in mark.split(":") for mark in MARK.findall(text)):
+                if label in MARK.findall(text.partition("  # ")[2]):
                     found.add((file, number))
         assert found, f"{self.name} has no line marked <{label}>"
         return found
