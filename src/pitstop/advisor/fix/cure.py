@@ -1,0 +1,58 @@
+"""What a fix starts from: one observed N+1 and the loader option that cures it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Cure", "cures_from_findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """One loader option for one statement.
+
+    Attributes:
+        file: the source file as Python named it when the statement was executed; "" when unknown.
+        line: the line that executed the statement, counted from 1; 0 when unknown.
+        function: the function that executed it (``f_code.co_name`` or the qualified name), or None.
+        expression: what goes into ``.options(...)``, with bare class names, or a sentence where no
+            loader option cures.
+        imports: import lines that the expression needs.
+        count: the extra statements that were seen.
+        subject: what was loaded, for people: ``"Post.comments"``.
+        seen: when it was observed, seconds since the epoch; a file changed later is not touched.
+            None: unknown.
+    """
+
+    file: str
+    line: int
+    function: str | None
+    expression: str
+    imports: tuple[str, ...] = ()
+    count: int = 0
+    subject: str = ""
+    seen: float | None = None
+
+
+def cures_from_findings(findings: Iterable[Mapping[str, Any]]) -> list[Cure]:
+    """Turn the findings of ``pitstop doctor --json`` into cures; other findings are left out."""
+    return [_cure(finding) for finding in findings if finding.get("cure") and _is_n_plus_one(finding)]
+
+
+def _is_n_plus_one(finding: Mapping[str, Any]) -> bool:
+    return finding.get("rule", "n-plus-one") == "n-plus-one" and finding.get("kind") != "repeated-statement"
+
+
+def _cure(finding: Mapping[str, Any]) -> Cure:
+    place: Sequence[Any] = finding.get("query_location") or ("", 0, None)
+    imports = finding.get("imports") or ()
+    return Cure(
+        file=str(place[0] or ""),
+        line=int(place[1] or 0),
+        function=str(place[2]) if len(place) > 2 and place[2] else None,
+        expression=str(finding["cure"]),
+        imports=tuple(imports.splitlines()) if isinstance(imports, str) else tuple(map(str, imports)),
+        count=int(finding.get("count") or 0),
+        subject=".".join(str(finding[key]) for key in ("parent", "relationship") if finding.get(key)),
+        seen=finding.get("seen"),
+    )

@@ -1,0 +1,141 @@
+"""From the line that was observed to the places that take its options."""
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from pitstop.advisor.fix.cure import Cure
+from pitstop.advisor.fix.execution import Execution, executions, function_name
+from pitstop.advisor.fix.insertion import elements
+from pitstop.advisor.fix.module import Module
+from pitstop.advisor.fix.names import Home, Names, homes
+from pitstop.advisor.fix.option import Option, covered, parse_options
+from pitstop.advisor.fix.statement import NotAStatement, Site, Statements
+from pitstop.errors import FixRefused
+
+__all__ = ["Locating", "existing", "home_of"]
+
+
+def home_of(name: str, cure: Cure) -> Home:
+    """Where a bare name of a cure lives."""
+    return homes(cure.imports).get(name, Home(name, ""))
+
+
+def existing(module: Module, site: Site) -> list[tuple[Option, cst.CSTNode | None]]:
+    """The options a site has: each chain, with its node where the chain is one whole argument."""
+    found: list[tuple[Option, cst.CSTNode | None]] = []
+    for element in elements(site):
+        if isinstance(element, cst.Arg) and element.star:
+            continue
+        chains = parse_options(module.code(element.value))
+        found += [(chain, element.value if len(chains) == 1 else None) for chain in chains]
+    return [(option, node) for option, node in found if _last(option.root) == _last(site.root)]
+
+
+def _last(dotted: str) -> str:
+    return dotted.rpartition(".")[2]
+
+
+class Locating:
+    """Finds the statements of one module."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.names = Names(module)
+        self.executions = list(executions(module))
+
+    def sites(self, cure: Cure, option: Option) -> list[Site]:
+        """The places that take the options of a cure; [] where another statement of the function
+        has them already and the file may have moved since it was observed.
+
+        Raises:
+            FixRefused: there is none, or more than one statement it could be.
+        """
+        moved = self._moved(cure)
+        try:
+            found = self._at_line(cure, option)
+        except FixRefused:
+            if moved is not False and self._cured_nearby(cure, option):
+                return []
+            raise
+        if moved is False or self._has(found, option):
+            return found
+        if self._cured_nearby(cure, option):
+            return []
+        if moved:
+            raise FixRefused("the file was changed after it was observed; observe it again")
+        return found
+
+    def _moved(self, cure: Cure) -> bool | None:
+        """Whether lines may have moved since; None where that is unknown."""
+        path = self.module.source.path
+        if cure.seen is None or str(path) != cure.file:
+            return None
+        return path.stat().st_mtime > cure.seen
+
+    def _at_line(self, cure: Cure, option: Option) -> list[Site]:
+        here = [each for line, each in self.executions if line == cure.line and self._within(each, cure)]
+        sure = [each for each in here if each.sure]
+        reasons: list[FixRefused] = []
+        for candidates in (sure, [each for each in here if not each.sure]):
+            found = self._resolved(candidates, cure, option, reasons)
+            if len(found) > 1:
+                raise FixRefused(f"line {cure.line} executes several statements of {option.root}")
+            if found:
+                return found[0]
+        raise self._reason(cure, reasons)
+
+    def _resolved(
+        self, candidates: Iterable[Execution], cure: Cure, option: Option, reasons: list[FixRefused]
+    ) -> list[list[Site]]:
+        found: dict[frozenset[cst.CSTNode], list[Site]] = {}
+        for each in candidates:
+            try:
+                sites = self._sites_of(each, cure, option)
+            except FixRefused as refusal:
+                reasons.append(refusal)
+            else:
+                found.setdefault(frozenset(site.at for site in sites), sites)
+        return list(found.values())
+
+    def _reason(self, cure: Cure, reasons: list[FixRefused]) -> FixRefused:
+        told = [each for each in reasons if not isinstance(each, NotAStatement)] or reasons
+        where = f"{cure.function}()" if cure.function and "<" not in cure.function else "the module"
+        default = (
+            f"line {cure.line} of {where} executes no statement; the file was changed after it was observed"
+        )
+        return told[0] if told else FixRefused(default)
+
+    def _within(self, execution: Execution, cure: Cure) -> bool:
+        name = (cure.function or "<lambda>").rpartition(".")[2]
+        if name.startswith("<") and name != "<module>":
+            return True
+        return function_name(self.module, execution.node) in (None, name)
+
+    def _sites_of(self, execution: Execution, cure: Cure, option: Option) -> list[Site]:
+        wanted = home_of(option.root, cure)
+        if not execution.get:
+            statements = Statements(self.module, self.names, wanted)
+            return statements.sites(execution.statement, at=execution.node)
+        identity = self.names.identify(execution.statement, at=execution.node)
+        if identity is None or not self.names.same(identity, wanted):
+            raise NotAStatement(f"{self.module.code(execution.statement)} is not {wanted.name}")
+        assert isinstance(execution.node, cst.Call)
+        locks = any(each.keyword and each.keyword.value == "with_for_update" for each in execution.node.args)
+        return [Site(execution.node, self.module.code(execution.statement), None, locks=locks)]
+
+    def _has(self, sites: list[Site], option: Option) -> bool:
+        return all(
+            any(covered(option, by=other) for other, _ in existing(self.module, site)) for site in sites
+        )
+
+    def _cured_nearby(self, cure: Cure, option: Option) -> bool:
+        for _, each in self.executions:
+            if not self._within(each, cure):
+                continue
+            try:
+                if self._has(self._sites_of(each, cure, option), option):
+                    return True
+            except FixRefused:
+                continue
+        return False

@@ -1,0 +1,222 @@
+"""A loader option as data: the chain of loaders, what it covers, and how it is spelled."""
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "Option",
+    "Step",
+    "conflicting",
+    "covered",
+    "outermost",
+    "parse_cure",
+    "parse_options",
+    "without_joins",
+]
+
+EAGER = frozenset({"selectinload", "joinedload", "subqueryload", "contains_eager"})
+EXTRA_STATEMENT = frozenset({"selectinload", "subqueryload", "selectin_polymorphic"})
+COLUMNS = frozenset({"undefer", "undefer_group", "load_only", "with_expression"})
+OPPOSED = frozenset({"lazyload", "raiseload", "noload", "defer"})
+WRITABLE = (EAGER | COLUMNS | {"immediateload", "defaultload", "selectin_polymorphic"}) - {"contains_eager"}
+
+Spell = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One loader of a chain, e.g. ``joinedload(Comment.author)``."""
+
+    loader: str
+    arguments: tuple[ast.expr, ...]
+    keywords: tuple[ast.keyword, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes it loads, without their class: ``("author",)``."""
+        return tuple(_attribute_name(each) for each in self.arguments)
+
+    @property
+    def settings(self) -> frozenset[str]:
+        """Its keyword arguments as source, e.g. ``{"recursion_depth=-1"}``."""
+        return frozenset(f"{each.arg}={ast.unparse(each.value)}" for each in self.keywords)
+
+    def render(self, spell: Spell, *, root: str | None = None, root_as: str | None = None) -> str:
+        """The argument list as source, every class name spelled as the file spells it."""
+        speller = _Speller(spell, root=root, root_as=root_as)
+        arguments = [ast.unparse(speller.spelled(each)) for each in self.arguments]
+        arguments += [f"{each.arg}={ast.unparse(each.value)}" for each in self.keywords]
+        return f"({', '.join(arguments)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A chain of loaders from one root class."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def root(self) -> str:
+        """The class the chain starts from, as written: ``Post`` or ``models.Post``."""
+        for argument in self.steps[0].arguments:
+            owner = _owner(argument)
+            if owner is not None:
+                return ast.unparse(owner)
+        return ""
+
+    @property
+    def path(self) -> tuple[tuple[str, ...], ...]:
+        """The attribute names, step by step."""
+        return tuple(step.names for step in self.steps)
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Every bare name in its arguments."""
+        nodes = (node for step in self.steps for each in step.arguments for node in ast.walk(each))
+        return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+
+    def render(self, spell: Spell, *, loader: Spell, root_as: str) -> str:
+        """The whole option as source.
+
+        Args:
+            spell: how the file spells a class.
+            loader: how the file spells a loader function.
+            root_as: how the statement spells the root class, or its alias.
+        """
+        first, *rest = self.steps
+        head = loader(first.loader) + first.render(spell, root=self.root, root_as=root_as)
+        return head + "".join(f".{step.loader}{step.render(spell)}" for step in rest)
+
+    def tail(self, spell: Spell, *, after: int) -> str:
+        """The source of the steps past the first ``after``, to be appended to those."""
+        return "".join(f".{step.loader}{step.render(spell)}" for step in self.steps[after:])
+
+
+class _Speller(ast.NodeTransformer):
+    """Replaces bare class names; the owner of the loaded attribute gets the root's own spelling."""
+
+    def __init__(self, spell: Spell, *, root: str | None, root_as: str | None) -> None:
+        self.spell, self.root, self.root_as = spell, root, root_as
+
+    def spelled(self, argument: ast.expr) -> ast.expr:
+        copied = ast.parse(ast.unparse(argument), mode="eval").body
+        self.owner = _owner(copied)
+        replaced = self.visit(copied)
+        assert isinstance(replaced, ast.expr)
+        return replaced
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node is self.owner and self.root_as is not None and node.id == self.root:
+            return ast.parse(self.root_as, mode="eval").body
+        return ast.parse(self.spell(node.id), mode="eval").body
+
+
+def parse_cure(expression: str) -> Option | None:
+    """Read a cure; None where it is not a loader option that can be written (a sentence, say)."""
+    try:
+        options = parse_options(expression)
+    except SyntaxError:
+        return None
+    if len(options) != 1:
+        return None
+    option = options[0]
+    simple = all(isinstance(n, _PLAIN) for step in option.steps for a in step.arguments for n in ast.walk(a))
+    return option if simple and option.root and all(s.loader in WRITABLE for s in option.steps) else None
+
+
+_PLAIN = (ast.Name, ast.Attribute, ast.Call, ast.Load, ast.Constant, ast.List, ast.keyword)
+
+
+def parse_options(expression: str) -> list[Option]:
+    """Read one argument of ``.options(...)`` as the chains it stands for; [] if it is no loader.
+
+    ``selectinload(A.bs).options(joinedload(B.c), joinedload(B.d))`` stands for three.
+    """
+    return _chains(ast.parse(expression.strip(), mode="eval").body)
+
+
+def _chains(node: ast.expr) -> list[Option]:
+    if not isinstance(node, ast.Call):
+        return []
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+        before = _chains(node.func.value)
+        if node.func.attr == "options":
+            return before + [
+                Option(prefix.steps + option.steps)
+                for prefix in before[:1]
+                for argument in node.args
+                for option in _chains(argument)
+            ]
+        return [Option((*before[0].steps, _step(node.func.attr, node)))] if before else []
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name not in EAGER | COLUMNS | OPPOSED | WRITABLE:
+        return []
+    return [Option((_step(name, node),))]
+
+
+def _step(loader: str, call: ast.Call) -> Step:
+    return Step(loader, tuple(call.args), tuple(call.keywords))
+
+
+def _attribute_name(argument: ast.expr) -> str:
+    while isinstance(argument, ast.Call) and isinstance(argument.func, ast.Attribute):
+        argument = argument.func.value  # of_type(...), and_(...)
+    return argument.attr if isinstance(argument, ast.Attribute) else ast.unparse(argument)
+
+
+def _owner(argument: ast.expr) -> ast.expr | None:
+    while isinstance(argument, ast.Call) and isinstance(argument.func, ast.Attribute):
+        argument = argument.func.value
+    return argument.value if isinstance(argument, ast.Attribute) else argument
+
+
+def covered(option: Option, *, by: Option) -> bool:
+    """Whether ``by`` loads all that ``option`` loads (roots are compared by the caller)."""
+    if len(by.steps) < len(option.steps):
+        return False
+    return all(_step_covers(mine, theirs) for mine, theirs in zip(option.steps, by.steps, strict=False))
+
+
+def _step_covers(step: Step, by: Step) -> bool:
+    if step.loader in COLUMNS or by.loader in COLUMNS:
+        return step.loader == by.loader and set(step.names) <= set(by.names)
+    return step.names == by.names and by.loader in EAGER and step.settings <= by.settings
+
+
+def conflicting(option: Option, *, with_: Option) -> bool:
+    """Whether ``with_`` asks for the opposite: ``lazyload``, ``raiseload``, ``defer`` of the same."""
+    return with_.path == option.path[: len(with_.path)] and with_.steps[-1].loader in OPPOSED
+
+
+def outermost(options: Iterable[Option]) -> list[Option]:
+    """Leave out the options that another one covers; the order stays."""
+    kept: list[Option] = []
+    for option in options:
+        if any(covered(option, by=other) for other in kept):
+            continue
+        kept = [other for other in kept if not covered(other, by=option)] + [option]
+    return kept
+
+
+def without_joins(option: Option) -> Option:
+    """The same with ``selectinload`` for ``joinedload``.
+
+    PostgreSQL refuses FOR UPDATE on the nullable side of an outer join.
+    """
+    steps = (
+        Step("selectinload" if step.loader == "joinedload" else step.loader, step.arguments, step.keywords)
+        for step in option.steps
+    )
+    return Option(tuple(steps))
+
+
+def extra_statements(options: Iterable[Option]) -> int:
+    """The statements that the options add to the one they belong to."""
+    prefixes = {
+        option.path[: depth + 1]
+        for option in options
+        for depth, step in enumerate(option.steps)
+        if step.loader in EXTRA_STATEMENT
+    }
+    return len(prefixes)
