@@ -28,7 +28,7 @@ __all__ = ["database_url", "pitstop_servers", "pitstop_template", "redis_url", "
 @pytest.fixture(scope="session")
 def pitstop_servers() -> "Iterator[Servers]":
     """A PostgreSQL and a Redis for the whole run, started when a test first asks for them."""
-    from pitstop.servers.keeper import PREFIX
+    from pitstop.servers.home import PREFIX
     from pitstop.servers.private import open_servers
 
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")

@@ -11,7 +11,6 @@ the lease, and the connection is closed once nothing of it is left.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -26,38 +25,13 @@ from typing import Any
 
 from pitstop.errors import ServerError, ServerStartFailed
 from pitstop.servers.account import Account, server_account
+from pitstop.servers.home import FIRST_LEASE, PREFIX, SOCKET, STATE, lock_directory
 from pitstop.servers.postgresql import PostgreSQL
 from pitstop.servers.process import end_leftovers
 from pitstop.servers.program import Kind, Program
 from pitstop.servers.redis import Redis
 
-__all__ = ["FIRST_LEASE", "LOCK", "PREFIX", "SOCKET", "Keeper", "lock_directory", "main"]
-
-FIRST_LEASE = 3  # the descriptor through which the process that started the keeper leases
-LOCK = "keeper.lock"
-SOCKET = "keeper.sock"
-STATE = "servers.json"
-PREFIX = "pitstop-servers-"
-
-
-def lock_directory(directory: Path) -> int | None:
-    """Take the lock of a directory for as long as the returned descriptor is open.
-
-    Returns:
-        None if another process has it, or if the directory was deleted meanwhile.
-    """
-    try:
-        descriptor = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_ino == (directory / LOCK).stat().st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return None
+__all__ = ["Keeper", "main"]
 
 
 class Keeper:

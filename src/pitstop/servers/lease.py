@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pitstop.errors import ServerStartFailed
-from pitstop.servers.keeper import FIRST_LEASE, LOCK, PREFIX, SOCKET, lock_directory
+from pitstop.servers.home import FIRST_LEASE, LOCK, PREFIX, SOCKET, lock_directory
 from pitstop.servers.process import end_leftovers, wait_until
 from pitstop.servers.program import Kind, find_program
 
-__all__ = ["Lease", "temporary_directory"]
+__all__ = ["Lease"]
 
 ANSWER_SECONDS = 900.0  # the keeper's own bounds are below it
 STOP_SECONDS = 60.0
@@ -41,7 +41,7 @@ class Lease:
     """The servers of a directory, for as long as this is held or this process lives.
 
     Args:
-        directory: made if it does not exist.
+        directory: made if it does not exist; None for a new temporary one.
         kinds: which servers.
         temporary: the directory is deleted when nobody holds a lease any more.
 
@@ -50,15 +50,16 @@ class Lease:
         ServerStartFailed: a server did not come up, or the directory cannot be used.
     """
 
-    def __init__(self, directory: Path, kinds: Sequence[Kind], *, temporary: bool) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path | None, kinds: Sequence[Kind], *, temporary: bool = False) -> None:
         self._owner = os.getpid()
+        self._temporary = temporary or directory is None
         request = {
             "servers": list(kinds),
             "programs": {kind: find_program(kind).as_json() for kind in kinds},
-            "temporary": temporary,
+            "temporary": self._temporary,
         }
-        self._connection, answer = _ask(directory, request)
+        self.directory = directory or _temporary_directory()
+        self._connection, answer = _ask(self.directory, request)
         if "error" in answer:
             self.close()
             raise ServerStartFailed(answer["error"])
@@ -76,6 +77,9 @@ class Lease:
             ended = not self._connection.recv(64)  # others hold it still if there is a word
         self._connection.close()
         _reap(seconds=5.0 if ended else 0.0)
+        if self._temporary and ended:  # a keeper that was killed could not
+            with contextlib.suppress(OSError):
+                _sweep(self.directory)
         return None
 
     def forget(self) -> None:
@@ -92,7 +96,7 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
-def temporary_directory() -> Path:
+def _temporary_directory() -> Path:
     """A new directory of this user's; what killed processes left behind is swept away first."""
     parent = Path(tempfile.gettempdir())
     for stale in parent.glob(f"{PREFIX}*"):

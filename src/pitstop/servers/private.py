@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pitstop.errors import ServerNotFound
 from pitstop.servers.address import asyncpg_url, psycopg_url, verify_postgresql, verify_redis
-from pitstop.servers.lease import Lease, temporary_directory
+from pitstop.servers.lease import Lease
 from pitstop.servers.program import Kind
 
 __all__ = ["Servers", "open_servers", "private_servers"]
@@ -122,7 +122,7 @@ def open_servers(
     with ExitStack() as stack:
         urls, directory = dict(given), directory if kinds else None
         if kinds:
-            lease = Lease(directory or temporary_directory(), kinds, temporary=temporary or directory is None)
+            lease = Lease(directory, kinds, temporary=temporary)
             stack.callback(lease.close)
             urls |= _urls(lease)
             directory = lease.directory
