@@ -18,6 +18,7 @@ from tests.sql.scenarios import (
     negatives_writing,
     positives_async,
     positives_columns,
+    positives_mixed,
     positives_nested,
     positives_places,
     positives_relations,
@@ -32,6 +33,7 @@ from pitstop import count_queries
 POSITIVES = [
     *positives_relations.SCENARIOS,
     *positives_nested.SCENARIOS,
+    *positives_mixed.SCENARIOS,
     *positives_columns.SCENARIOS,
     *positives_places.SCENARIOS,
     *positives_statements.SCENARIOS,
