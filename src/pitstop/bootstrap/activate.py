@@ -51,13 +51,26 @@ def begin() -> "Recorder | None":
 def program_name() -> str:
     """What this process runs, as its user would say it: ``script.py``, ``package.module``, ``uvicorn``."""
     argv: str = [*getattr(sys, "argv", []), ""][0]
-    if argv == "-m" or os.path.basename(argv) == "__main__.py":
-        given = sys.orig_argv
-        return given[given.index("-m") + 1] if "-m" in given[:-1] else argv
+    module = _module_name(sys.orig_argv)
+    if module is not None:
+        return module
     if argv in ("", "-c", "-"):
         return f"python {argv}".strip()
     relative = os.path.relpath(argv)
     return relative if argv.endswith(".py") and not relative.startswith("..") else os.path.basename(argv)
+
+
+def _module_name(command: list[str]) -> str | None:
+    """The module of ``python [options] -m module``; the program's own arguments come after its name."""
+    words = iter(command[1:])
+    for word in words:
+        if word == "-m":
+            return next(words, None)
+        if word in ("-W", "-X", "--check-hash-based-pycs"):
+            next(words, None)
+        elif not word.startswith("-") or word == "-c":
+            return None
+    return None
 
 
 def _record() -> "Recorder":
