@@ -303,7 +303,7 @@ class Good(Base):
     __tablename__ = "good"
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"))
-    prices: Mapped[list["Price"]] = relationship(lazy="selectin", order_by="Price.id")
+    prices: Mapped[list["Price"]] = relationship(lazy="selectin", order_by="Price.id")  # codespell:ignore
     labels: Mapped[list["Label"]] = relationship(lazy="subquery", order_by="Label.id")
     stickers: Mapped[list["Sticker"]] = relationship(lazy="joined", order_by="Sticker.id")
 
