@@ -16,7 +16,7 @@ __all__ = ["run"]
 def run(
     command: Annotated[
         list[str],
-        typer.Argument(metavar="-- COMMAND...", help="the command and its arguments", show_default=False),
+        typer.Argument(metavar="COMMAND", help="the command and its arguments", show_default=False),
     ],
     store: Annotated[
         Path | None,
