@@ -1,1 +1,1 @@
-"""(being built)"""
+"""The advisor: evidence in, findings out; and the fixes of the source that findings ask for."""

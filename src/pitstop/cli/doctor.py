@@ -1,5 +1,164 @@
-"""``pitstop doctor``."""
+"""``pitstop doctor``: what is slow, where, how often, what it costs, and the cure."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pitstop.advisor.evidence import Evidence
+    from pitstop.advisor.finding import Finding
+    from pitstop.store import Observations
+
+__all__ = ["doctor", "render"]
+
+_COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
-def doctor() -> None:
-    """Not there yet."""
+def doctor(
+    dsn: Annotated[
+        str | None, typer.Argument(help="PostgreSQL to look at as well. [default: $PITSTOP_DATABASE_URL]")
+    ] = None,
+    dsn_option: Annotated[str | None, typer.Option("--dsn", help="The same, as an option.")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of the record of `pitstop run`. [default: $PITSTOP_STORE or ./.pitstop]"
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with 0 even if something is found.")
+    ] = False,
+) -> None:
+    """Say what is slow, where, how often, what it costs, and the cure; worst first.
+
+    Reads what `pitstop run` (or `Pitstop(app)`) recorded, and the database when one is given; changes
+    neither. Exit code: 0 nothing found, 1 something found, 2 an error.
+    """
+    from pitstop.advisor.evidence import diagnose, gather
+    from pitstop.advisor.thresholds import Thresholds
+    from pitstop.settings import load_settings
+
+    settings = load_settings()
+    given = settings.database_url.get_secret_value() if settings.database_url else None
+    evidence = gather(
+        store or settings.store,
+        database_url=dsn_option or dsn or given,
+        thresholds=Thresholds(
+            slow_request_ms=settings.slow_request_ms, slow_statement_ms=settings.slow_statement_ms
+        ),
+    )
+    findings = diagnose(evidence)
+    if json_:
+        typer.echo(json.dumps(_as_json(evidence, findings), indent=2))
+    else:
+        render(Console(), evidence, findings)
+    raise typer.Exit(1 if findings and not exit_zero else 0)
+
+
+def _as_json(evidence: "Evidence", findings: "list[Finding]") -> dict[str, Any]:
+    routes = [
+        {
+            "kind": each.kind,
+            "name": each.name,
+            "count": each.count,
+            "errors": each.errors,
+            "mean_ms": each.mean_ms,
+            "p95_ms": each.latency.quantile(0.95),
+            "statements_per_request": each.statements / each.count if each.count else 0.0,
+        }
+        for each in evidence.observations.scopes.values()
+    ]
+    return {"version": 1, "findings": [each.as_json() for each in findings], "routes": routes}
+
+
+def render(
+    console: Console, evidence: "Evidence", findings: "list[Finding]", *, most: int | None = None
+) -> None:
+    """Print findings for a person.
+
+    Args:
+        console: where to.
+        evidence: what was judged; its routes stand above the findings.
+        findings: worst first.
+        most: show only so many and say how many more there are; None shows all.
+    """
+    _print_routes(console, evidence.observations)
+    shown = findings if most is None else findings[:most]
+    console.print(_verdict(evidence, findings))
+    for number, finding in enumerate(shown, 1):
+        _print_finding(console, number, finding)
+    if len(shown) < len(findings):
+        console.print(f"\n... and {len(findings) - len(shown)} more: pitstop doctor")
+    if any(finding.details.get("is_expression") for finding in findings):
+        console.print("\nThe loader options can be written for you: [bold]pitstop fix[/] shows the diff.")
+
+
+def _verdict(evidence: "Evidence", findings: "list[Finding]") -> Text:
+    if not findings:
+        seen = sum(each.count for each in evidence.observations.scopes.values())
+        return Text(f"Nothing to complain about in {seen:,} requests and runs.", style="bold green")
+    critical = sum(finding.severity == "critical" for finding in findings)
+    worst = f", {critical} of them critical" if critical else ""
+    return Text(f"{len(findings)} finding{'s' * (len(findings) > 1)}{worst}, worst first.", style="bold")
+
+
+def _print_routes(console: Console, observations: "Observations") -> None:
+    scopes = sorted(observations.scopes.values(), key=lambda each: -each.total_ms)[:10]
+    if not scopes:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("by total time")
+    for name in ("count", "mean ms", "p95 ms", "SQL each", "errors"):
+        table.add_column(name, justify="right")
+    for each in scopes:
+        table.add_row(
+            each.name if each.kind == "request" else f"{each.name} ({each.kind})",
+            f"{each.count:,}",
+            f"{each.mean_ms:,.1f}",
+            f"{each.latency.quantile(0.95):,.1f}",
+            f"{each.statements / max(each.count, 1):,.1f}",
+            f"{each.errors:,}" if each.errors else "",
+        )
+    last = max(each.last_seen for each in scopes)
+    console.print(f"Observed until {datetime.fromtimestamp(last):%Y-%m-%d %H:%M:%S}", style="dim")
+    console.print(table)
+    console.print()
+
+
+def _print_finding(console: Console, number: int, finding: "Finding") -> None:
+    head = Text(f"\n{number:>2} ")
+    head.append(f"{finding.severity.upper()} ", style=_COLOURS[finding.severity])
+    head.append(finding.what, style="bold")
+    head.append(f"  [{finding.rule}]", style="dim")
+    console.print(head, soft_wrap=True)
+    for label, text in _lines(finding):
+        console.print(Text(f"     {label:<10}", style="dim").append(text, style="none"), soft_wrap=True)
+
+
+def _lines(finding: "Finding") -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
+    if finding.query_location is not None and finding.query_location != finding.location:
+        lines.append(("query", _place(finding.query_location)))
+    if finding.location is not None:
+        lines.append(("line", _place(finding.location)))
+    elif finding.rule == "n-plus-one":
+        lines.append(("line", "none of yours: while the response is serialised, or in a library"))
+    lines += [("how often", finding.how_often), ("cost", finding.cost)]
+    expression = finding.details.get("is_expression")
+    lines.append(("cure", f".options({finding.cure})" if expression else finding.cure))
+    lines += [("", line) for line in finding.details.get("imports", ())]
+    return lines
+
+
+def _place(location: tuple[str, int, str]) -> str:
+    file, line, function = location
+    near = os.path.relpath(file)
+    return f"{near if not near.startswith('..') else file}:{line} in {function}"

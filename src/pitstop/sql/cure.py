@@ -195,7 +195,7 @@ def _imports(functions: set[str], classes: set[type]) -> tuple[str, ...]:
     lines = [f"from sqlalchemy.orm import {', '.join(sorted(functions))}"]
     modules: dict[str, set[str]] = {}
     for each in classes:
-        if each.__module__ != "__main__" and "<locals>" not in each.__qualname__:
+        if "<locals>" not in each.__qualname__:
             modules.setdefault(each.__module__, set()).add(each.__name__)
     return (
         *lines,

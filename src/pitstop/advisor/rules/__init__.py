@@ -1,1 +1,28 @@
-"""(being built)"""
+"""The rules, one file each: evidence in, findings out. A rule reads nothing but its evidence."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pitstop.advisor.rules import (
+    large_result,
+    n_plus_one,
+    sequential_scan,
+    slow_route,
+    slow_statement,
+    unindexed_foreign_key,
+)
+
+if TYPE_CHECKING:
+    from pitstop.advisor.evidence import Evidence
+    from pitstop.advisor.finding import Finding
+
+__all__ = ["RULES"]
+
+RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
+    n_plus_one.examine,
+    slow_statement.examine,
+    large_result.examine,
+    slow_route.examine,
+    unindexed_foreign_key.examine,
+    sequential_scan.examine,
+)

@@ -1,0 +1,69 @@
+"""The evidence that rules judge: what was observed, and what the database says of itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pitstop.advisor.finding import Finding, worst_first
+from pitstop.advisor.fix import Cure, cures_from_findings
+from pitstop.advisor.rules import RULES
+from pitstop.advisor.rules.n_plus_one import examine as find_n_plus_one
+from pitstop.advisor.thresholds import Thresholds
+from pitstop.errors import StoreError
+from pitstop.postgres.catalog import Catalog, read_catalog
+from pitstop.store import Observations, read_store
+
+__all__ = ["Evidence", "diagnose", "gather", "load_cures"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What there is to judge.
+
+    Attributes:
+        observations: what ``pitstop run`` or ``Pitstop(app)`` recorded; empty when nothing was.
+        catalog: what the database says, or None when none was asked.
+        thresholds: from which values on something is a finding.
+    """
+
+    observations: Observations
+    catalog: Catalog | None
+    thresholds: Thresholds
+
+
+def gather(
+    store: Path | str, *, database_url: str | None = None, thresholds: Thresholds | None = None
+) -> Evidence:
+    """Read the local record and, when an address is given, the database's catalog.
+
+    Args:
+        store: directory of the record; may be missing when a database is given.
+        database_url: PostgreSQL to ask; it is only read, in a read-only transaction.
+        thresholds: None for the defaults.
+
+    Raises:
+        StoreError: nothing was observed and no database is given.
+        ServerNotFound: nobody answers at the address.
+    """
+    try:
+        observations = read_store(store)
+    except StoreError:
+        if database_url is None:
+            raise
+        observations = Observations()
+    catalog = read_catalog(database_url) if database_url is not None else None
+    return Evidence(observations, catalog, thresholds or Thresholds())
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """All findings, worst first."""
+    return worst_first([finding for rule in RULES for finding in rule(evidence)])
+
+
+def load_cures(store: Path | str) -> list[Cure]:
+    """The cures of the N+1s in the record, for :func:`pitstop.advisor.fix.plan_fixes`.
+
+    Raises:
+        StoreError: nothing was observed yet.
+    """
+    evidence = Evidence(read_store(store), None, Thresholds())
+    return cures_from_findings([finding.as_json() for finding in find_n_plus_one(evidence)])

@@ -1,0 +1,89 @@
+"""N+1: rows, columns or statements that were loaded one by one and could be loaded together."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pitstop.advisor.finding import Finding, Severity
+from pitstop.store import NPlusOneTotals, ScopeTotals
+
+if TYPE_CHECKING:
+    from pitstop.advisor.evidence import Evidence
+
+__all__ = ["examine"]
+
+RULE = "n-plus-one"
+_CRITICAL_STATEMENTS = 20
+
+
+def examine(evidence: "Evidence") -> Iterable[Finding]:
+    """One finding for each attribute and query, whatever routes it happens in.
+
+    Details: ``kind``, ``parent``, ``relationship``, ``count`` (extra statements, the most in one request),
+    ``imports``, ``is_expression``, ``routes`` (names), ``seen`` (seconds since the epoch).
+    """
+    grouped: dict[object, list[NPlusOneTotals]] = {}
+    for each in evidence.observations.n_plus_one.values():
+        key = (each.kind, each.parent, each.relationship, each.query_location, each.cure)
+        grouped.setdefault(key, []).append(each)
+    for group in grouped.values():
+        yield _finding(group, evidence.observations.scopes)
+
+
+def _finding(group: list[NPlusOneTotals], scopes: dict[tuple[str, str], ScopeTotals]) -> Finding:
+    first = max(group, key=lambda each: each.total_ms)
+    routes = list(dict.fromkeys(each.scope for each in sorted(group, key=lambda each: -each.total_ms)))
+    requests = sum(each.requests for each in group)
+    extra = sum(each.extra for each in group)
+    total_ms = sum(each.total_ms for each in group)
+    most = max(each.max_extra for each in group)
+    severity: Severity = "critical" if extra / max(requests, 1) >= _CRITICAL_STATEMENTS else "warning"
+    return Finding(
+        rule=RULE,
+        severity=severity,
+        subject=f"{first.parent}.{first.relationship}" if first.relationship else first.parent,
+        what=_what(first),
+        how_often=_how_often(first, routes, requests, extra, scopes),
+        cost=f"{extra:,} extra statements, {_ms(total_ms)} in them ({_ms(total_ms / requests)} a time)",
+        cost_ms=total_ms,
+        cure=first.cure,
+        location=first.location,
+        query_location=first.query_location,
+        details={
+            "kind": first.kind,
+            "parent": first.parent,
+            "relationship": first.relationship,
+            "count": most,
+            "imports": list(first.imports),
+            "is_expression": first.is_expression,
+            "routes": routes,
+            "seen": max(each.last_seen for each in group),
+        },
+    )
+
+
+def _what(first: NPlusOneTotals) -> str:
+    if first.kind == "repeated-statement":
+        return f"the same statement on {first.parent} runs again and again with another value"
+    if first.kind == "column-load":
+        names = first.relationship or "its columns"
+        return f"{names} of {first.parent} is loaded one row at a time"
+    return f"{first.parent}.{first.relationship} is loaded one {first.parent} at a time"
+
+
+def _how_often(
+    first: NPlusOneTotals,
+    routes: list[str],
+    requests: int,
+    extra: int,
+    scopes: dict[tuple[str, str], ScopeTotals],
+) -> str:
+    scope = scopes.get((first.scope_kind, first.scope))
+    average = extra / max(requests, 1)
+    where = routes[0] if len(routes) == 1 else f"{routes[0]} and {len(routes) - 1} more"
+    of = f" of {scope.count:,}" if scope is not None and len(routes) == 1 else ""
+    noun = {"request": "requests", "process": "runs"}.get(first.scope_kind, "operations")
+    return f"{average:,.0f} extra statements a time in {where}, {requests:,}{of} {noun}"
+
+
+def _ms(value: float) -> str:
+    return f"{value / 1000:,.1f} s" if value >= 10_000 else f"{value:,.1f} ms"

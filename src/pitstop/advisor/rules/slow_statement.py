@@ -1,0 +1,60 @@
+"""Statements that take long on average, as the application or the database measured them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pitstop.advisor.finding import Finding
+from pitstop.store import StatementTotals
+
+if TYPE_CHECKING:
+    from pitstop.advisor.evidence import Evidence
+
+__all__ = ["examine"]
+
+RULE = "slow-statement"
+_CURE = "look at its plan with EXPLAIN (ANALYZE, BUFFERS): most often an index is missing or too much is read"
+
+
+def examine(evidence: "Evidence") -> Iterable[Finding]:
+    """One finding for each statement whose mean is above ``slow_statement_ms``.
+
+    Details: ``fingerprint``, ``text``, ``calls``, ``mean_ms``, ``max_ms``.
+    """
+    limit = evidence.thresholds.slow_statement_ms
+    seen: dict[str, list[StatementTotals]] = {}
+    for each in evidence.observations.statements.values():
+        seen.setdefault(each.fingerprint, []).append(each)
+    for group in seen.values():
+        calls, total_ms = sum(each.calls for each in group), sum(each.total_ms for each in group)
+        if calls and total_ms / calls >= limit:
+            first = max(group, key=lambda each: each.total_ms)
+            longest = max(each.max_ms for each in group)
+            yield _finding(first.fingerprint, first.text, calls, total_ms, longest, first)
+    for row in evidence.catalog.statements if evidence.catalog is not None else ():
+        if row.mean_ms >= limit and row.fingerprint not in seen:
+            yield _finding(row.fingerprint, row.text, row.calls, row.total_ms, row.max_ms, None)
+
+
+def _finding(
+    fingerprint: str, text: str, calls: int, total_ms: float, max_ms: float, first: StatementTotals | None
+) -> Finding:
+    line = " ".join(text.split())
+    return Finding(
+        rule=RULE,
+        severity="warning",
+        subject=line[:80],
+        what=f"a statement takes {total_ms / calls:,.0f} ms on average: {line[:160]}",
+        how_often=f"{calls:,} times"
+        + (f", in {first.scope}" if first is not None else " (pg_stat_statements)"),
+        cost=f"{total_ms / 1000:,.1f} s in all, {max_ms:,.0f} ms at most",
+        cost_ms=total_ms,
+        cure=_CURE,
+        location=first.location if first is not None else None,
+        details={
+            "fingerprint": fingerprint,
+            "text": text,
+            "calls": calls,
+            "mean_ms": total_ms / calls,
+            "max_ms": max_ms,
+        },
+    )

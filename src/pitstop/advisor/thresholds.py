@@ -1,0 +1,20 @@
+"""From which values on something is a finding."""
+
+from dataclasses import dataclass
+
+__all__ = ["Thresholds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Attributes:
+    slow_request_ms: p95 of a route.
+    slow_statement_ms: mean of a statement.
+    large_result_rows: rows that one statement of a request brings into the application.
+    scanned_rows: rows of a table from which on sequential scans of it are worth a finding.
+    """
+
+    slow_request_ms: float = 500.0
+    slow_statement_ms: float = 100.0
+    large_result_rows: int = 1_000
+    scanned_rows: int = 10_000

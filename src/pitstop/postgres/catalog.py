@@ -1,0 +1,127 @@
+"""What a database says of itself, read in one read-only transaction with a time limit."""
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from pitstop.errors import ServerNotFound, SettingsError
+from pitstop.postgres.fingerprint import fingerprint
+
+__all__ = ["Catalog", "ForeignKey", "StatementStats", "Table", "read_catalog"]
+
+_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key without an index. ``rows`` of its table are an estimate."""
+
+    name: str
+    table: str
+    parent: str
+    columns: tuple[str, ...]
+    rows: int
+    seq_scans: int
+
+    @property
+    def ddl(self) -> str:
+        """The statement that makes the index without blocking writers."""
+        return f"CREATE INDEX CONCURRENTLY ON {self.table} ({', '.join(map(_quoted, self.columns))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a table is read, since its statistics were reset. ``rows`` is an estimate."""
+
+    name: str
+    rows: int
+    seq_scans: int
+    seq_rows_read: int
+    index_scans: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementStats:
+    """A row of ``pg_stat_statements``; times in milliseconds."""
+
+    fingerprint: str
+    text: str
+    calls: int
+    total_ms: float
+    mean_ms: float
+    max_ms: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What was read. ``statements`` is empty where ``pg_stat_statements`` is not installed."""
+
+    unindexed_foreign_keys: tuple[ForeignKey, ...]
+    tables: tuple[Table, ...]
+    statements: tuple[StatementStats, ...]
+
+
+def read_catalog(url: str) -> Catalog:
+    """Ask a database; nothing is changed and no query takes longer than five seconds.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses.
+    """
+    try:
+        with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+            connection.read_only = True
+            connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
+            return _read(connection)
+    except psycopg.OperationalError as error:
+        raise ServerNotFound(f"cannot read the database: {str(error).strip()}") from error
+
+
+def _conninfo(url: str) -> str:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError("a database address looks like postgresql://user:password@host/name") from error
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise SettingsError(f"a PostgreSQL address is needed, this one begins with {parsed.drivername}://")
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:
+    keys = connection.execute(_sql("unindexed_foreign_keys"))
+    foreign_keys = tuple(ForeignKey(**{**row, "columns": tuple(row["columns"])}) for row in keys)
+    tables = tuple(Table(**row) for row in connection.execute(_sql("tables")))
+    return Catalog(foreign_keys, tables, _statements(connection))
+
+
+def _statements(connection: "psycopg.Connection[dict[str, Any]]") -> tuple[StatementStats, ...]:
+    found = connection.execute(
+        "select quote_ident(nspname) as schema"
+        "  from pg_extension join pg_namespace on extnamespace = pg_namespace.oid"
+        " where extname = 'pg_stat_statements'"
+    ).fetchone()
+    if found is None:
+        return ()
+    try:
+        with connection.transaction():
+            rows = connection.execute(_sql("statements").replace("{schema}", found["schema"])).fetchall()
+    except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.InsufficientPrivilege):
+        return ()  # the extension is there, but not preloaded, or not for us
+    return tuple(StatementStats(fingerprint(row["text"]).digest, **row) for row in rows)
+
+
+def _sql(name: str) -> str:
+    return resources.files("pitstop.postgres").joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'

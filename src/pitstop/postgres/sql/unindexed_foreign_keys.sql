@@ -1,0 +1,22 @@
+-- Foreign keys whose columns, in any order, do not lead a valid, whole-table index of their table.
+select constraints.conname as name,
+       constraints.conrelid::regclass::text as "table",
+       constraints.confrelid::regclass::text as parent,
+       (select array_agg(attname order by place)
+          from unnest(constraints.conkey) with ordinality as keys(number, place)
+          join pg_attribute on attrelid = constraints.conrelid and attnum = number)::text[] as columns,
+       coalesce(stats.n_live_tup, 0) as rows,
+       coalesce(stats.seq_scan, 0) as seq_scans
+  from pg_constraint as constraints
+  left join pg_stat_user_tables as stats on stats.relid = constraints.conrelid
+ where constraints.contype = 'f'
+   and constraints.conparentid = 0
+   and coalesce(stats.n_live_tup, 0) >= 1000
+   and not exists (
+       select from pg_index
+        where indrelid = constraints.conrelid
+          and indisvalid
+          and indpred is null
+          and (indkey::int2[])[0:cardinality(constraints.conkey) - 1] @> constraints.conkey
+   )
+ order by rows desc, name
