@@ -1,10 +1,11 @@
 """How fixed files spell classes and loaders, and the imports that fixes add."""
 
+# ruff: noqa: E501 - sources as they are
+
 import textwrap
 from pathlib import Path
 
 import pytest
-
 from tests.advisor.fix_lab import fixed, planned
 
 AUTHORS = "selectinload(Post.comments).joinedload(Comment.author)"
@@ -94,7 +95,11 @@ def test_imports(tmp_path: Path, case: str) -> None:
     """The file's own spelling wins, and only what is missing is imported, where it belongs."""
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
     before, after, option = IMPORTS[case]
-    root = option.split("load", 1)[1].removeprefix("_").lstrip("(").split(".comments")[0] if "sil" not in option else "P"
+    root = (
+        option.split("load", 1)[1].removeprefix("_").lstrip("(").split(".comments")[0]
+        if "sil" not in option
+        else "P"
+    )
     select = "sa.select" if "as sa\n" in before else "select"
     body = BODY.replace("select(Post)", f"{select}({root})")
     result = fixed(tmp_path, before + body, AUTHORS)
@@ -114,6 +119,7 @@ def test_models_in_the_same_file(tmp_path: Path) -> None:
         def f(s):
             return s.scalars(select(Post)).all()§
     """
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
     after = fixed(tmp_path, source, AUTHORS, name="shop/models.py")
     assert after.count("import") == 2
     assert f"select(Post).options({AUTHORS})" in after
@@ -124,7 +130,12 @@ def test_script(tmp_path: Path) -> None:
     source = "from sqlalchemy import select\nclass Post: ...\nclass Comment: ...\ns.scalars(select(Post))§\n"
     after = fixed(tmp_path, source, AUTHORS, name="run.py", imports=("from __main__ import Comment, Post",))
     assert after.startswith("from sqlalchemy import select\nfrom sqlalchemy.orm import selectinload\n")
-    plan = planned(tmp_path, source.replace("class Comment: ...\n", ""), AUTHORS, imports=("from __main__ import Comment",))
+    plan = planned(
+        tmp_path,
+        source.replace("class Comment: ...\n", ""),
+        AUTHORS,
+        imports=("from __main__ import Comment",),
+    )
     assert not plan.files
     assert "Comment is not known in the file" in plan.refusals[0].reason
 
@@ -140,6 +151,7 @@ def test_local_import(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
     assert fixed(tmp_path, source, AUTHORS) == textwrap.dedent(f"""\
         from sqlalchemy.orm import selectinload
+
         def f(s):
             from sqlalchemy import select
             from shop.models import Comment, Post
@@ -158,13 +170,17 @@ def test_relative_line(tmp_path: Path) -> None:
 def test_reexported_names(tmp_path: Path) -> None:
     """A package that re-exports the class is used as the file uses it."""
     (tmp_path / "shop" / "models").mkdir(parents=True)
-    (tmp_path / "shop" / "models" / "__init__.py").write_text("from .post import Post\nfrom .comment import Comment\n")
+    (tmp_path / "shop" / "models" / "__init__.py").write_text(
+        "from .post import Post\nfrom .comment import Comment\n"
+    )
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
     imports = ("from shop.models.post import Post", "from shop.models.comment import Comment")
     source = "from sqlalchemy import select\nfrom sqlalchemy.orm import selectinload\nfrom shop.models import Post\n"
     after = fixed(tmp_path, source + BODY, AUTHORS, imports=imports)
     assert after.startswith(source.replace("import Post", "import Comment, Post"))
-    source = "from sqlalchemy import select\nfrom sqlalchemy.orm import selectinload\nfrom shop import models\n"
+    source = (
+        "from sqlalchemy import select\nfrom sqlalchemy.orm import selectinload\nfrom shop import models\n"
+    )
     body = BODY.replace("Post", "models.Post")
     after = fixed(tmp_path, source + body, AUTHORS, imports=imports)
     assert "selectinload(models.Post.comments).joinedload(models.Comment.author)" in after
@@ -182,4 +198,6 @@ def test_alias_keeps_its_targets(tmp_path: Path) -> None:
             return s.scalars(select(top)).all()§
     """
     after = fixed(tmp_path, source, "selectinload(Node.children).selectinload(Node.children)")
-    assert "select(top).options(\n" in after or "selectinload(top.children).selectinload(Node.children)" in after
+    assert (
+        "select(top).options(\n" in after or "selectinload(top.children).selectinload(Node.children)" in after
+    )

@@ -1,10 +1,11 @@
 """Source before and after, for every shape of statement."""
 
+# ruff: noqa: E501 - sources as they are
+
 import textwrap
 from pathlib import Path
 
 import pytest
-
 from tests.advisor.fix_lab import fixed
 
 HEAD = """\
@@ -398,7 +399,9 @@ def test_windows_line_ends(tmp_path: Path, shape: str) -> None:
 def test_long_line_is_wrapped(tmp_path: Path) -> None:
     """An option that would make the line longer than the project allows goes on a line of its own."""
     (tmp_path / "pyproject.toml").write_text("[tool.black]\nline-length = 60\n")
-    after = fixed(tmp_path, HEAD + "def f(s):\n    return s.scalars(select(Post).limit(20)).all()§\n", AUTHORS)
+    after = fixed(
+        tmp_path, HEAD + "def f(s):\n    return s.scalars(select(Post).limit(20)).all()§\n", AUTHORS
+    )
     assert after.endswith(
         "def f(s):\n"
         "    return s.scalars(select(Post).options(\n"
@@ -419,7 +422,9 @@ def test_several_cures_of_one_statement(tmp_path: Path) -> None:
 def test_two_statements_of_one_function(tmp_path: Path) -> None:
     """Each line gets its own option, although the first edit moves what follows."""
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
-    source = HEAD + "def f(s):\n    a = s.scalars(select(Post)).all()§\n    b = s.scalars(select(Post)).all()§\n"
+    source = (
+        HEAD + "def f(s):\n    a = s.scalars(select(Post)).all()§\n    b = s.scalars(select(Post)).all()§\n"
+    )
     after = fixed(tmp_path, source, COMMENTS, "joinedload(Post.author)")
     assert "a = s.scalars(select(Post).options(selectinload(Post.comments))).all()\n" in after
     assert "b = s.scalars(select(Post).options(joinedload(Post.author))).all()\n" in after

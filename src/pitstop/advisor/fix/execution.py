@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 import libcst as cst
 
 from pitstop.advisor.fix.chain import called
 from pitstop.advisor.fix.module import Module
 
-__all__ = ["Execution", "executions", "function_name"]
+__all__ = ["Execution", "Rank", "executions", "function_name"]
 
 EXECUTORS = frozenset({"execute", "scalars", "scalar", "stream", "stream_scalars", "exec"})
 GETTERS = frozenset({"get", "get_one"})
@@ -24,6 +25,14 @@ BUILDERS = frozenset({
 })  # fmt: skip
 
 
+class Rank(Enum):
+    """How sure it is that something executes the statement; the surest decides."""
+
+    EXECUTOR = 1
+    QUERY = 2
+    ARGUMENT = 3
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Execution:
     """One call (or loop) that executes a statement.
@@ -32,13 +41,14 @@ class Execution:
         node: the call or the iterated expression.
         statement: the expression that is, or should be, the statement; for ``get`` the entity.
         get: whether it is ``session.get(Entity, key)``.
-        sure: False where only the argument tells: ``paginate(session, stmt)``.
+        rank: a session's method, a query that runs itself, or a call that is handed a statement
+            (``paginate(session, stmt)``).
     """
 
     node: cst.CSTNode
     statement: cst.BaseExpression
     get: bool = False
-    sure: bool = True
+    rank: Rank = Rank.QUERY
 
 
 def executions(module: Module) -> Iterator[tuple[int, Execution]]:
@@ -78,7 +88,7 @@ def _of_call(call: cst.Call) -> Iterator[Execution]:
     if isinstance(call.func, cst.Attribute):
         if name in EXECUTORS and plain:
             first = next((a for a in plain if a.keyword and a.keyword.value == "statement"), plain[0])
-            yield Execution(call, first.value)
+            yield Execution(call, first.value, rank=Rank.EXECUTOR)
             return
         if name in GETTERS and len(plain) >= 2:
             yield Execution(call, plain[0].value, get=True)
@@ -86,7 +96,7 @@ def _of_call(call: cst.Call) -> Iterator[Execution]:
         if name in TERMINALS:
             yield Execution(call, call.func.value)
     if name not in BUILDERS:
-        yield from (Execution(call, each.value, sure=False) for each in plain)
+        yield from (Execution(call, each.value, rank=Rank.ARGUMENT) for each in plain)
 
 
 def function_name(module: Module, node: cst.CSTNode) -> str | None:

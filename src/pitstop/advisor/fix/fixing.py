@@ -84,7 +84,7 @@ class Fixing:
         return self._edits + (self.names.edits() if self._edits else [])
 
     def _missing(self, site: Site, wishes: list[Wish]) -> Iterator[Wish]:
-        present = [option for option, _ in existing(self.module, site)]
+        present = [option for option, _ in existing(self.names, site)]
         for wish in wishes:
             against = next((each for each in present if conflicting(wish.option, with_=each)), None)
             if against is not None:
@@ -116,7 +116,7 @@ class Fixing:
     def _in_place(self, option: Option, site: Site, cure: Cure, taken: set[cst.CSTNode]) -> Edit | None:
         """Extend or replace the option of the same path that the statement has, if it has one."""
         best: tuple[int, cst.CSTNode, Option] | None = None
-        for other, node in existing(self.module, site):
+        for other, node in existing(self.names, site):
             if node is None or node in taken or other.steps[-1].loader in COLUMNS:
                 continue
             depth = len(other.steps)
@@ -142,7 +142,7 @@ class Fixing:
         return self.names.spell(home_of(name, cure), at=site.at)
 
     def _promise(self, site: Site, wishes: list[Wish], written: list[Option]) -> None:
-        present = [option for option, _ in existing(self.module, site)]
+        present = [option for option, _ in existing(self.names, site)]
         seen: dict[str, int] = {}
         for wish in wishes:
             seen[wish.cure.expression] = max(wish.cure.count, seen.get(wish.cure.expression, 0))

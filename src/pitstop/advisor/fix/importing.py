@@ -1,8 +1,10 @@
 """The imports of a file: what each brings, and the ones that a fix adds."""
 
+import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
@@ -12,7 +14,7 @@ from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.source import Edit, indentation
 from pitstop.errors import FixRefused
 
-__all__ = ["Imported", "NewImports", "imports_of"]
+__all__ = ["Imported", "NewImports", "exports", "imports_of"]
 
 ImportNode = cst.Import | cst.ImportFrom
 
@@ -50,13 +52,21 @@ class Imported:
 
     def qualified(self, name: str, module: str) -> str | None:
         """``models.Post`` if this import brings the module that holds the class."""
-        whole = self.module if self.name is None else (*self.module, self.name)
-        return f"{self.local}.{name}" if self._is(whole, module) else None
+        return f"{self.local}.{name}" if self._is(self.whole, module) else None
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The module it brings, if it is a module that it brings."""
+        return self.module if self.name is None else (*self.module, self.name)
 
     def may_export(self, module: str) -> bool:
         """Whether it imports from a package around ``module``, which may re-export its names."""
+        return self.may_export_from(self.module, module)
+
+    def may_export_from(self, package: tuple[str, ...], module: str) -> bool:
+        """Whether ``package`` is around ``module``."""
         parts = tuple(module.split("."))
-        return any(self._is(self.module, ".".join(parts[:length])) for length in range(1, len(parts)))
+        return any(self._is(package, ".".join(parts[:length])) for length in range(1, len(parts)))
 
     def _is(self, mine: tuple[str, ...], module: str) -> bool:
         wanted = tuple(module.split("."))
@@ -77,6 +87,26 @@ def imports_of(module: Module) -> Iterator[Imported]:
         for alias in each.names:
             name = get_full_name_for_node(alias.name) or ""
             yield Imported(_as_name(alias) or name, home, name, len(each.relative), each)
+
+
+def exports(path: Path, package: tuple[str, ...], name: str) -> bool:
+    """Whether the package, found from the file at ``path``, says itself that it has this name."""
+    roots = (Path(), *path.parents)
+    files = (root.joinpath(*package, "__init__.py") for root in roots)
+    found = next((each for each in files if each.is_file()), None)
+    if found is None:
+        return False
+    try:
+        body = ast.parse(found.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(name in _bound_by(statement) for statement in body)
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.ImportFrom):
+        return {each.asname or each.name for each in statement.names}
+    return {statement.name} if isinstance(statement, ast.ClassDef) else set()
 
 
 def _as_name(alias: cst.ImportAlias) -> str:
@@ -102,7 +132,7 @@ class NewImports:
 
     def add(self, name: str, home: str, *, at: cst.CSTNode) -> str:
         """Import ``name`` from ``home`` for the code at ``at``; the local name it gets."""
-        statement = self._statement_for(home, at)
+        statement = self._statement_for(name, home, at)
         key = (name, home, statement)
         if key not in self.wanted:
             self.wanted[key] = self._free_name(name, at)
@@ -110,7 +140,8 @@ class NewImports:
 
     def _free_name(self, name: str, at: cst.CSTNode) -> str:
         taken = set(self.wanted.values())
-        candidates = (name, f"{name}Model", *(f"{name}Model{number}" for number in range(2, 10)))
+        other = f"{name}Model" if name[:1].isupper() else f"{name}_"
+        candidates = (name, other, *(f"{other}{number}" for number in range(2, 10)))
         for candidate in candidates:
             if candidate not in taken and self._free(candidate, at):
                 return candidate
@@ -127,13 +158,15 @@ class NewImports:
             for each in bindings
         )
 
-    def _statement_for(self, home: str, at: cst.CSTNode) -> cst.ImportFrom | None:
+    def _statement_for(self, name: str, home: str, at: cst.CSTNode) -> cst.ImportFrom | None:
         """A ``from home import ...`` that the code at ``at`` sees, to be extended."""
         for each in self.imports:
             node = each.node
             if not isinstance(node, cst.ImportFrom) or each.name == "*":
                 continue
-            if each.provides(each.name or "", home) and self._serves(node, at):
+            here = each.provides(each.name or "", home)
+            here = here or (each.may_export(home) and exports(self.module.source.path, each.module, name))
+            if here and self._serves(node, at):
                 return node
         return None
 

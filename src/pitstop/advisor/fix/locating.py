@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import libcst as cst
 
 from pitstop.advisor.fix.cure import Cure
-from pitstop.advisor.fix.execution import Execution, executions, function_name
+from pitstop.advisor.fix.execution import Execution, Rank, executions, function_name
 from pitstop.advisor.fix.insertion import elements
 from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.names import Home, Names, homes
@@ -21,13 +21,13 @@ def home_of(name: str, cure: Cure) -> Home:
     return homes(cure.imports).get(name, Home(name, ""))
 
 
-def existing(module: Module, site: Site) -> list[tuple[Option, cst.CSTNode | None]]:
+def existing(names: Names, site: Site) -> list[tuple[Option, cst.CSTNode | None]]:
     """The options a site has: each chain, with its node where the chain is one whole argument."""
     found: list[tuple[Option, cst.CSTNode | None]] = []
     for element in elements(site):
         if isinstance(element, cst.Arg) and element.star:
             continue
-        chains = parse_options(module.code(element.value))
+        chains = parse_options(names.module.code(element.value), renamed=names.loaders)
         found += [(chain, element.value if len(chains) == 1 else None) for chain in chains]
     return [(option, node) for option, node in found if _last(option.root) == _last(site.root)]
 
@@ -75,15 +75,17 @@ class Locating:
 
     def _at_line(self, cure: Cure, option: Option) -> list[Site]:
         here = [each for line, each in self.executions if line == cure.line and self._within(each, cure)]
-        sure = [each for each in here if each.sure]
         reasons: list[FixRefused] = []
-        for candidates in (sure, [each for each in here if not each.sure]):
+        for rank in Rank:
+            candidates = [each for each in here if each.rank is rank]
             found = self._resolved(candidates, cure, option, reasons)
             if len(found) > 1:
                 raise FixRefused(f"line {cure.line} executes several statements of {option.root}")
             if found:
                 return found[0]
-        raise self._reason(cure, reasons)
+            if candidates and rank is Rank.EXECUTOR:
+                break
+        raise _reason(cure, reasons)
 
     def _resolved(
         self, candidates: Iterable[Execution], cure: Cure, option: Option, reasons: list[FixRefused]
@@ -93,18 +95,11 @@ class Locating:
             try:
                 sites = self._sites_of(each, cure, option)
             except FixRefused as refusal:
-                reasons.append(refusal)
+                if each.rank is not Rank.ARGUMENT:
+                    reasons.append(refusal)
             else:
                 found.setdefault(frozenset(site.at for site in sites), sites)
         return list(found.values())
-
-    def _reason(self, cure: Cure, reasons: list[FixRefused]) -> FixRefused:
-        told = [each for each in reasons if not isinstance(each, NotAStatement)] or reasons
-        where = f"{cure.function}()" if cure.function and "<" not in cure.function else "the module"
-        default = (
-            f"line {cure.line} of {where} executes no statement; the file was changed after it was observed"
-        )
-        return told[0] if told else FixRefused(default)
 
     def _within(self, execution: Execution, cure: Cure) -> bool:
         name = (cure.function or "<lambda>").rpartition(".")[2]
@@ -126,7 +121,7 @@ class Locating:
 
     def _has(self, sites: list[Site], option: Option) -> bool:
         return all(
-            any(covered(option, by=other) for other, _ in existing(self.module, site)) for site in sites
+            any(covered(option, by=other) for other, _ in existing(self.names, site)) for site in sites
         )
 
     def _cured_nearby(self, cure: Cure, option: Option) -> bool:
@@ -139,3 +134,12 @@ class Locating:
             except FixRefused:
                 continue
         return False
+
+
+def _reason(cure: Cure, reasons: list[FixRefused]) -> FixRefused:
+    told = [each for each in reasons if not isinstance(each, NotAStatement)] or reasons
+    if told:
+        return told[0]
+    where = f" of {cure.function}()" if cure.function and "<" not in cure.function else ""
+    changed = "was the file changed after it was observed?"
+    return FixRefused(f"line {cure.line}{where} executes no statement that takes options; {changed}")

@@ -9,7 +9,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 from libcst.metadata import Assignment, ImportAssignment
 
-from pitstop.advisor.fix.importing import Imported, NewImports, imports_of
+from pitstop.advisor.fix.importing import Imported, NewImports, exports, imports_of
 from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.source import Edit
 from pitstop.errors import FixRefused
@@ -88,6 +88,11 @@ class Names:
             return target and Identity(target.name, target.imported, alias=True)
         return self.identify(value, at=value) if isinstance(value, cst.Name | cst.Attribute) else None
 
+    @property
+    def loaders(self) -> dict[str, str]:
+        """The local names of what is imported under another name, and the names proper."""
+        return {each.local: each.name for each in self.imports if each.name and each.local != each.name}
+
     def same(self, identity: Identity, home: Home) -> bool:
         """Whether an expression names the class of a cure.
 
@@ -123,6 +128,10 @@ class Names:
         yield from filter(None, (each.qualified(home.name, home.module) for each in usable))
         if home.module == LOADERS:
             yield from (f"{each.local}.orm.{home.name}" for each in usable if self._orm_attribute(each))
+        path = self.module.source.path
+        for each in usable:
+            if each.may_export_from(each.whole, home.module) and exports(path, each.whole, home.name):
+                yield f"{each.local}.{home.name}"
         for each in usable:
             if each.name == home.name and each.may_export(home.module):
                 yield each.local

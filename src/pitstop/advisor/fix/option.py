@@ -1,7 +1,7 @@
 """A loader option as data: the chain of loaders, what it covers, and how it is spelled."""
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 __all__ = [
@@ -128,28 +128,34 @@ def parse_cure(expression: str) -> Option | None:
 _PLAIN = (ast.Name, ast.Attribute, ast.Call, ast.Load, ast.Constant, ast.List, ast.keyword)
 
 
-def parse_options(expression: str) -> list[Option]:
+def parse_options(expression: str, *, renamed: Mapping[str, str] | None = None) -> list[Option]:
     """Read one argument of ``.options(...)`` as the chains it stands for; [] if it is no loader.
 
     ``selectinload(A.bs).options(joinedload(B.c), joinedload(B.d))`` stands for three.
+
+    Args:
+        expression: the source.
+        renamed: loaders that go by another name there: ``{"sil": "selectinload"}``.
     """
-    return _chains(ast.parse(expression.strip(), mode="eval").body)
+    # in parentheses, because the source may go over several lines
+    return _chains(ast.parse(f"({expression.strip()}\n)", mode="eval").body, renamed or {})
 
 
-def _chains(node: ast.expr) -> list[Option]:
+def _chains(node: ast.expr, renamed: Mapping[str, str]) -> list[Option]:
     if not isinstance(node, ast.Call):
         return []
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
-        before = _chains(node.func.value)
+        before = _chains(node.func.value, renamed)
         if node.func.attr == "options":
             return before + [
                 Option(prefix.steps + option.steps)
                 for prefix in before[:1]
                 for argument in node.args
-                for option in _chains(argument)
+                for option in _chains(argument, renamed)
             ]
         return [Option((*before[0].steps, _step(node.func.attr, node)))] if before else []
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = renamed.get(name, name)
     if name not in EAGER | COLUMNS | OPPOSED | WRITABLE:
         return []
     return [Option((_step(name, node),))]
