@@ -1,0 +1,194 @@
+"""Taking part in a commit: hooks around COMMIT that know what the session wrote.
+
+``events`` tells what happened; a participant here acts while it happens: it may block, and it may
+refuse a commit by raising in ``before_commit``. SQLAlchemy's own commit event of a connection fires
+before the driver's COMMIT and knows nothing of objects; the session's events, used here, bracket it.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+
+__all__ = ["Changes", "Participant", "join"]
+
+log = logging.getLogger("pitstop.transactions")
+
+_KEY = "pitstop.transactions"
+UNKNOWN_TABLE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one transaction wrote.
+
+    Attributes:
+        new, dirty, deleted: the objects that were flushed, each once; an object that was new and then
+            changed is in ``new``.
+        tables: names of the tables that bulk statements wrote; ``"*"`` stands for a textual statement,
+            whose tables are not known.
+    """
+
+    new: tuple[Any, ...] = ()
+    dirty: tuple[Any, ...] = ()
+    deleted: tuple[Any, ...] = ()
+    tables: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.dirty or self.deleted or self.tables)
+
+
+class Participant(Protocol):
+    """What takes part. Called once per transaction that wrote something, savepoints not counted apart."""
+
+    def before_commit(self, connection: Connection, changes: Changes) -> None:
+        """Everything is flushed, COMMIT comes next. To raise rolls the transaction back."""
+
+    def after_commit(self, changes: Changes) -> None:
+        """COMMIT was acknowledged. What this raises is logged: the transaction cannot be undone."""
+
+    def after_rollback(self, changes: Changes) -> None:
+        """The transaction was rolled back; ``changes`` is what it would have written."""
+
+
+def join(participant: Participant, session: Any = Session) -> Callable[[], None]:
+    """Let a participant take part in the commits of sessions.
+
+    Args:
+        participant: called around each COMMIT of a transaction that wrote something.
+        session: a ``Session``, a ``sessionmaker``, or the class for every session of the process. Of an
+            ``AsyncSession`` give ``sync_session``.
+
+    Returns:
+        a function that ends it.
+    """
+    listener = _Listener(participant)
+    hooks = listener.hooks()
+    for name, hook in hooks:
+        event.listen(session, name, hook)
+
+    def leave() -> None:
+        for name, hook in hooks:
+            if event.contains(session, name, hook):
+                event.remove(session, name, hook)
+
+    return leave
+
+
+class _Ledger:
+    """What one session has flushed in its transaction, with the savepoints each entry stands under."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[tuple[SessionTransaction, ...], str, Any]] = []
+
+    def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
+        savepoints = _savepoints(session)
+        self.entries += [(savepoints, kind, thing) for thing in things]
+
+    def drop(self, savepoint: SessionTransaction) -> None:
+        self.entries = [entry for entry in self.entries if savepoint not in entry[0]]
+
+    def changes(self) -> Changes:
+        found: dict[str, dict[int, Any]] = {"new": {}, "dirty": {}, "deleted": {}, "tables": {}}
+        for _, kind, thing in self.entries:
+            key = hash(thing) if kind == "tables" else id(thing)
+            if kind == "dirty" and key in found["new"]:
+                continue
+            found[kind][key] = thing
+        return Changes(
+            tuple(found["new"].values()),
+            tuple(found["dirty"].values()),
+            tuple(found["deleted"].values()),
+            frozenset(found["tables"].values()),
+        )
+
+
+def _savepoints(session: Session) -> tuple[SessionTransaction, ...]:
+    found: list[SessionTransaction] = []
+    transaction = session.get_nested_transaction()
+    while transaction is not None:
+        if transaction.nested:
+            found.append(transaction)
+        transaction = transaction.parent
+    return tuple(found)
+
+
+class _Listener:
+    """The session's events for one participant; one ledger for each session while it has a transaction."""
+
+    def __init__(self, participant: Participant) -> None:
+        self.participant = participant
+        self.key = (_KEY, id(self))
+
+    def hooks(self) -> list[tuple[str, Callable[..., None]]]:
+        return [
+            ("after_flush", self.after_flush),
+            ("do_orm_execute", self.do_orm_execute),
+            ("before_commit", self.before_commit),
+            ("after_commit", self.after_commit),
+            ("after_soft_rollback", self.after_soft_rollback),
+        ]
+
+    def ledger(self, session: Session) -> _Ledger:
+        ledger = session.info.get(self.key)
+        if ledger is None:
+            ledger = session.info[self.key] = _Ledger()
+        assert isinstance(ledger, _Ledger)
+        return ledger
+
+    def after_flush(self, session: Session, context: Any) -> None:
+        ledger = self.ledger(session)
+        ledger.add(session, "new", session.new)
+        ledger.add(session, "dirty", (each for each in session.dirty if session.is_modified(each)))
+        ledger.add(session, "deleted", session.deleted)
+
+    def do_orm_execute(self, state: ORMExecuteState) -> None:
+        if not state.is_select:
+            names = _tables_written(state)
+            if names:
+                self.ledger(state.session).add(state.session, "tables", names)
+
+    def before_commit(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        session.flush()
+        ledger = session.info.get(self.key)
+        changes = ledger.changes() if ledger is not None else None
+        if changes:
+            self.participant.before_commit(session.connection(), changes)
+
+    def after_commit(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        ledger = session.info.pop(self.key, None)
+        changes = ledger.changes() if ledger is not None else None
+        if changes:
+            try:
+                self.participant.after_commit(changes)
+            except Exception:
+                log.exception("%r failed after a commit", self.participant)
+
+    def after_soft_rollback(self, session: Session, previous: SessionTransaction) -> None:
+        ledger = session.info.get(self.key)
+        if ledger is None:
+            return
+        if previous.nested:
+            ledger.drop(previous)
+        elif previous.parent is None:
+            changes = session.info.pop(self.key).changes()
+            if changes:
+                self.participant.after_rollback(changes)
+
+
+def _tables_written(state: ORMExecuteState) -> list[str]:
+    if state.is_insert or state.is_update or state.is_delete:
+        table = getattr(state.statement, "table", None)
+        return [getattr(table, "fullname", UNKNOWN_TABLE)]
+    if state.is_from_statement:
+        return []
+    verb = str(getattr(state.statement, "text", "")).lstrip(" (\n\t").split(None, 1)[:1]
+    reading = verb and verb[0].lower() in ("select", "values", "show", "table", "explain")
+    return [] if reading or not verb else [UNKNOWN_TABLE]
