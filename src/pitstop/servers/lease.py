@@ -34,7 +34,7 @@ _KEEPER = (
 _HOME = str(Path(__file__).parents[2])
 
 _leases: "weakref.WeakSet[Lease]" = weakref.WeakSet()
-_keepers: set[int] = set()
+_keepers: dict[int, Path] = {}  # those that this process started
 
 
 class Lease:
@@ -76,7 +76,7 @@ class Lease:
             self._connection.sendall(b'{"leave": true}\n')
             ended = not self._connection.recv(64)  # others hold it still if there is a word
         self._connection.close()
-        _reap(seconds=5.0 if ended else 0.0)
+        _reap(self.directory if ended else None)
         if self._temporary and ended:  # a keeper that was killed could not
             with contextlib.suppress(OSError):
                 _sweep(self.directory)
@@ -142,7 +142,7 @@ def _ask(directory: Path, request: dict[str, Any]) -> tuple[socket.socket, dict[
             if not answer.get("busy"):
                 return connection, answer
         connection.close()
-        _reap(seconds=0.0)
+        _reap(None)
         time.sleep(0.05)
     raise ServerStartFailed(f"the keeper of {directory} does not answer: see {directory / 'keeper.log'}")
 
@@ -206,7 +206,7 @@ def _start_keeper(directory: Path) -> socket.socket:
     # A descriptor that already has the number it shall get would stay closed on exec.
     lease = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
     try:
-        _keepers.add(_spawn(str(directory), lease=lease, log=log))
+        _keepers[_spawn(str(directory), lease=lease, log=log)] = directory
     finally:
         theirs.close()
         os.close(lease)
@@ -238,10 +238,10 @@ def _make(directory: Path) -> None:
         _let_server_enter(directory)
 
 
-def _reap(*, seconds: float) -> None:
-    """Collect keepers that have ended; those that serve others still are let be."""
-    for keeper in list(_keepers):
-        wait_until(partial(_ended, keeper), seconds=seconds)
+def _reap(ending: Path | None) -> None:
+    """Collect keepers that have ended, after waiting for the one of a directory that is just ending."""
+    for keeper, directory in list(_keepers.items()):
+        wait_until(partial(_ended, keeper), seconds=5.0 if directory == ending else 0.0)
 
 
 def _ended(keeper: int) -> bool:
@@ -250,5 +250,5 @@ def _ended(keeper: int) -> bool:
     except ChildProcessError:
         ended = True
     if ended:
-        _keepers.discard(keeper)
+        _keepers.pop(keeper, None)
     return ended
