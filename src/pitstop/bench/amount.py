@@ -2,7 +2,7 @@
 
 from pitstop.bench.result import Gain
 
-__all__ = ["factor", "mebibytes", "milliseconds", "number", "percent"]
+__all__ = ["factor", "interval", "mebibytes", "milliseconds", "number", "times"]
 
 
 def number(value: float) -> str:
@@ -27,16 +27,16 @@ def mebibytes(value: float) -> str:
     return f"{value / 2**20:,.0f} MiB"
 
 
-def percent(value: float) -> str:
-    """``12%``."""
-    return f"{value:.0%}"
-
-
 def factor(gain: Gain) -> str:
-    """``14.2x [13.1 to 15.4]``."""
+    """``14.2x [13.1x to 15.4x]``."""
+    return f"{times(gain.value)}x {interval(gain)}".rstrip()
+
+
+def interval(gain: Gain) -> str:
+    """``[13.1x to 15.4x]``, empty where there is none."""
     if gain.low is None or gain.high is None:
-        return f"{times(gain.value)}x"
-    return f"{times(gain.value)}x [{times(gain.low)} to {times(gain.high)}]"
+        return ""
+    return f"[{times(gain.low)}x to {times(gain.high)}x]"
 
 
 def times(value: float) -> str:

@@ -1,6 +1,7 @@
 """What one window costs the servers: CPU and memory of process trees, statements of a database."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -110,8 +111,17 @@ def _server_tree(connection: psycopg.Connection[Any]) -> Tree | None:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters at one moment; None where there is nothing to read."""
+    """Counters at one moment; None where there is nothing to read.
 
+    Attributes:
+        at_s: when, on a clock of its own.
+        machine_cpu_s: CPU seconds of everything on the machine, what the host stole included.
+        server_cpu_s, postgres_cpu_s: of the form's processes and of PostgreSQL's.
+        statements: that the form's database was sent.
+    """
+
+    at_s: float
+    machine_cpu_s: float
     server_cpu_s: float | None
     postgres_cpu_s: float | None
     statements: int | None
@@ -134,6 +144,8 @@ class Meter:
         """Read the counters."""
         postgres = self._database.server if self._database else None
         return Reading(
+            time.perf_counter(),
+            _machine_cpu_s(),
             self._tree.cpu_s() if self._tree else None,
             postgres.cpu_s() if postgres else None,
             self._database.calls() if self._database else None,
@@ -143,6 +155,12 @@ class Meter:
         """Look at the memory; the highest look is the peak."""
         if self._tree:
             self.peak_memory_bytes = max(self.peak_memory_bytes, self._tree.memory_bytes())
+
+
+def _machine_cpu_s() -> float:
+    times = psutil.cpu_times()
+    parts = ("user", "nice", "system", "irq", "softirq", "steal")
+    return sum(getattr(times, part, 0.0) for part in parts)
 
 
 def listening_process(url: str) -> int | None:

@@ -86,17 +86,17 @@ def _plots(measurement: Measurement) -> Iterator[str]:
 
 
 def _cards(result: Result) -> Iterator[Card]:
-    """The chief gain of each measurement, and the statements: only of a run without errors."""
+    """The gains worth a large figure: only in a run without errors."""
     for measurement in () if result.failed else result.measurements:
         before, after = measurement.forms[0], measurement.forms[-1]
         if measurement.mode == "throughput":
             rates = before.all.requests_per_s, after.all.requests_per_s
             queries = before.queries_per_request, after.queries_per_request
-            yield from _card(measurement, "requests_per_s", "throughput", rates, _rate)
-            yield from _card(measurement, "queries_per_request", "queries per request", queries, number)
+            yield from _card(measurement, "requests_per_s", "more requests/s", rates, _rate)
+            yield from _card(measurement, "queries_per_request", "fewer queries per request", queries, number)
         else:
             latencies = before.all.p95_ms, after.all.p95_ms
-            yield from _card(measurement, "p95_ms", "95th percentile", latencies, milliseconds)
+            yield from _card(measurement, "p95_ms", "shorter 95th percentile", latencies, milliseconds)
 
 
 def _rate(value: float) -> str:
@@ -112,8 +112,6 @@ def _card(
 ) -> Iterator[Card]:
     gain = measurement.gain(measurement.forms[-1].form, metric)
     old, new = pair
-    if gain and old and new:
-        better = "better" if gain.value >= 1.0 else "of before"
-        yield Card(
-            f"{times(gain.value)}\u00d7", f"{label} {better}", f"{show(old.value)} \u2192 {show(new.value)}"
-        )
+    if gain and gain.value >= 1.0 and old and new:
+        detail = f"{show(old.value)} \u2192 {show(new.value)}"
+        yield Card(f"{times(gain.value)}\u00d7", label, detail)

@@ -57,6 +57,7 @@ class FormFigures:
         postgres_cpu_ms: CPU of PostgreSQL's processes per request, milliseconds.
         peak_memory_bytes: highest resident memory of the form's processes.
         generator_cpu: share of one core that the load generator needed.
+        other_cores: cores that programs beside the run kept busy meanwhile.
         first_errors: the first messages, with how often each came.
         curve: 200 percentiles of the pooled latencies at 0.5%, 1%, ... 100%, milliseconds.
     """
@@ -69,6 +70,7 @@ class FormFigures:
     postgres_cpu_ms: Estimate | None
     peak_memory_bytes: Estimate | None
     generator_cpu: Estimate | None
+    other_cores: Estimate | None
     first_errors: dict[str, int]
     curve: tuple[float, ...]
 

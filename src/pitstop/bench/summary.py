@@ -45,6 +45,7 @@ def _form(windows: Sequence[Window], form: str) -> FormFigures:
         postgres_cpu_ms=_over(windows, lambda w: _ms(w.per_request(lambda r: r.postgres_cpu_s))),
         peak_memory_bytes=_over(windows, lambda w: w.peak_memory_bytes or None),
         generator_cpu=_over(windows, lambda w: w.records.generator_cpu),
+        other_cores=_over(windows, lambda w: w.other_cores),
         first_errors=messages,
         curve=quantile_curve(pooled),
     )
@@ -96,6 +97,8 @@ def _messages(windows: Sequence[Window]) -> dict[str, int]:
 
 
 def _gains(mode: Mode, before: FormFigures, after: FormFigures) -> list[Gain]:
+    if before.all.errors or after.all.errors:  # an error is quick to send: nothing to compare
+        return []
     gains = [
         _gain(after.form, metric, "", getattr(before, metric), getattr(after, metric)) for metric in COSTS
     ]

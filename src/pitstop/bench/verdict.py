@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pitstop.bench.amount import factor, milliseconds, number
+from pitstop.bench.amount import interval, milliseconds, number, times
 from pitstop.bench.result import FormFigures, Gain, Measurement
 
 __all__ = ["failed_forms", "notes", "verdict"]
 
 GENERATOR_BUSY = 0.85  # share of a core
+OTHERS_BUSY = 0.35  # cores; the kernel's own share of the network traffic stays below
 KEPT_UP = 0.8  # share of the requests that users without any delay would have made
 MEAN_THINK_S = 2.0
 
@@ -49,10 +50,11 @@ def _throughput(measurement: Measurement, before: FormFigures, after: FormFigure
         return f"{after.form} and {before.form} cannot be compared in throughput."
     figures = f"{number(new.value)} requests/s instead of {number(old.value)}"
     if _undecided(gain):
-        return f"No difference shown in throughput: {after.form} serves {figures} {_interval(gain)}."
+        return f"No difference shown in throughput: {after.form} serves {figures} {interval(gain)}."
     if gain.value < 1.0:
-        return f"{after.form} is SLOWER than {before.form}: it serves {figures}, {factor(gain)}."
-    return f"{after.form} serves {factor(gain)} the requests of {before.form}: {figures}."
+        return f"{after.form} is SLOWER than {before.form}: {figures}, {times(gain.value)}x {interval(gain)}."
+    many = f"{times(gain.value)}x as many requests as {before.form}"
+    return f"{after.form} serves {many}: {figures} {interval(gain)}.".replace(" .", ".")
 
 
 def _latency(measurement: Measurement, before: FormFigures, after: FormFigures) -> str:
@@ -60,20 +62,16 @@ def _latency(measurement: Measurement, before: FormFigures, after: FormFigures) 
     old, new = before.all.p95_ms, after.all.p95_ms
     if gain is None or old is None or new is None:
         return f"{after.form} and {before.form} cannot be compared in latency."
-    users = f"with {measurement.users} users"
     figures = f"95% of requests within {milliseconds(new.value)} instead of {milliseconds(old.value)}"
+    said = f"{after.form} answers {figures} with {measurement.users} users"
     if _undecided(gain):
-        return f"No difference shown in latency: {after.form} answers {figures} {users} {_interval(gain)}."
-    slower = ", SLOWER than before" if gain.value < 1.0 else ""
-    return f"{after.form} answers {figures} {users} ({factor(gain)}){slower}."
+        return f"No difference shown in latency: {said} {interval(gain)}."
+    much = "SLOWER, " if gain.value < 1.0 else ""
+    return f"{said}: {much}{times(gain.value)}x {interval(gain)}.".replace(" .", ".")
 
 
 def _undecided(gain: Gain) -> bool:
     return gain.low is not None and gain.high is not None and gain.low <= 1.0 <= gain.high
-
-
-def _interval(gain: Gain) -> str:
-    return f"({factor(gain)}; 1 lies within)"
 
 
 def notes(measurements: Sequence[Measurement], *, repeat: int) -> tuple[str, ...]:
@@ -86,6 +84,12 @@ def _general(measurements: Sequence[Measurement], repeat: int) -> Iterator[str]:
         shown = "no interval" if repeat == 1 else "no 95% interval (both values are shown)"
         yield f"{repeat} repeat{'s' if repeat > 1 else ''}: {shown}; three or more give one."
     forms = [form for each in measurements for form in each.forms]
+    others = [core for form in forms if form.other_cores for core in form.other_cores.values]
+    if others and max(others) > OTHERS_BUSY:
+        yield (
+            f"Other programs kept up to {max(others):.1f} cores busy meanwhile: the figures are worse "
+            "and vary more than on a machine that does nothing else."
+        )
     if any(form.queries_per_request is None for form in forms):
         yield "Queries per request are not known: they need --dsn and a database with pg_stat_statements."
     if any(form.server_cpu_ms is None for form in forms):
@@ -108,7 +112,7 @@ def _of_forms(measurements: Sequence[Measurement]) -> Iterator[str]:
 
 def _kept_up(measurement: Measurement, form: FormFigures) -> bool:
     rate = form.all.requests_per_s
-    return rate is None or rate.value >= KEPT_UP * measurement.users / MEAN_THINK_S
+    return rate is None or form.all.errors > 0 or rate.value >= KEPT_UP * measurement.users / MEAN_THINK_S
 
 
 def _behind(measurement: Measurement, form: FormFigures) -> str:

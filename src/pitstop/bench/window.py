@@ -38,6 +38,19 @@ class Window:
             return None
         return (last - first) / self.requests
 
+    @property
+    def other_cores(self) -> float | None:
+        """Cores that others than the form, its database and the generator kept busy; None if not known."""
+        first, last = self.before, self.after
+        if first.server_cpu_s is None or last.server_cpu_s is None:
+            return None
+        if first.postgres_cpu_s is None or last.postgres_cpu_s is None:
+            return None
+        ours = last.server_cpu_s - first.server_cpu_s + last.postgres_cpu_s - first.postgres_cpu_s
+        ours += self.records.generator_cpu * self.records.window_s
+        others = last.machine_cpu_s - first.machine_cpu_s - ours
+        return max(others, 0.0) / max(last.at_s - first.at_s, 1e-9)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

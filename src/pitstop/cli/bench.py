@@ -86,6 +86,8 @@ def bench(
 ) -> None:
     """Prove that something became faster: the same load on both, interleaved, with intervals.
 
+    Exit code 1 if a form answered with errors.
+
     pitstop bench blog
 
     pitstop bench --before http://127.0.0.1:8000 --after http://127.0.0.1:8001 --locustfile load.py
@@ -108,6 +110,8 @@ def bench(
             command=_command(),
         )
     _present(result, out or _default_directory(service or "servers"), as_json=json)
+    if result.failed:
+        raise typer.Exit(1)
 
 
 def _service(name: str, *, forms: str, scale: int | None, scenario: str, own: tuple[object, ...]) -> Service:
