@@ -9,6 +9,7 @@ import sys
 import click
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pitstop.cli import bench, demo, doctor, fix, run, serve
 from pitstop.errors import PitstopError
@@ -43,7 +44,8 @@ def main() -> None:
     try:
         app()
     except PitstopError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]pitstop:[/] {error}", highlight=False)
+        message = escape(str(error))  # it may say pitstop[extra]
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]pitstop:[/] {message}", highlight=False)
         sys.exit(2)
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit(130)
