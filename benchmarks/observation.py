@@ -44,7 +44,8 @@ def fill(url: str) -> None:
     engine = sqlalchemy.create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "create table benchmark_items as select i as id, 'item ' || i as name, i * 100 as price, mod(i, 7) as stock"
+            "create table benchmark_items as"
+            " select i as id, 'item ' || i as name, i * 100 as price, mod(i, 7) as stock"
             " from generate_series(1, 1000) i"
         )
         connection.exec_driver_sql("alter table benchmark_items add primary key (id)")
@@ -111,9 +112,7 @@ def main() -> None:
         fill(servers.sync_database_url)
         directory = stack.enter_context(tempfile.TemporaryDirectory())
         names = variants()
-        running = {
-            name: stack.enter_context(served(name, servers.database_url, directory)) for name in names
-        }
+        running = {name: stack.enter_context(served(name, servers.database_url, directory)) for name in names}
         for name in names:
             measure(*running[name])
         cpu: dict[str, list[float]] = {name: [] for name in names}
@@ -125,7 +124,8 @@ def main() -> None:
 
 
 def report(cpu: dict[str, list[float]]) -> None:
-    print(f"\nobservation: server CPU per request, median of {ROUNDS} interleaved rounds of {REQUESTS} requests")
+    print("\nobservation: server CPU per request")
+    print(f"  median of {ROUNDS} interleaved rounds of {REQUESTS} requests")
     bare = cpu["bare"]
     print(f"  {'bare (the limit)':18} {statistics.median(bare):7.0f} us")
     for name, values in cpu.items():

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, create_engine, event, func, insert, select, text,
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from tests.sql.shelves import Book, Shelf, Slip, ask
 
 from pitstop import count_queries
+from tests.sql.shelves import Book, Shelf, Slip, ask
 
 
 def here() -> tuple[str, int, str]:

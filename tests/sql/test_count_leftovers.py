@@ -6,9 +6,9 @@ import sys
 import textwrap
 
 from sqlalchemy import Engine
-from tests.sql.shelves import ask
 
 from pitstop import count_queries
+from tests.sql.shelves import ask
 
 
 def test_nothing_piles_up(engine: Engine) -> None:
@@ -112,14 +112,32 @@ def test_compiled_between_blocks() -> None:
     assert output.split() == ["True"]
 
 
-def test_nothing_listens_after_the_block() -> None:
-    """After the last block no listener is left on the engine, the session class or anything else."""
+def test_the_hooks_are_installed_once() -> None:
+    """The first block installs the hooks for the process; later blocks and new engines add none."""
     output = _run("""
         from pitstop import count_queries
-        before = len(registry._key_to_collection)
-        with count_queries(engine) as queries, count_queries() as everything:
+        with count_queries(engine):
             walk()
+        before = len(registry._key_to_collection)
+        for _ in range(3):
+            with count_queries(engine) as queries, count_queries() as everything:
+                walk()
         left = [key for key in registry._key_to_collection]
         print(len(left) - before, queries.count, everything.count)
     """)
     assert output.split() == ["0", "5", "5"]
+
+
+def test_nothing_is_recorded_after_the_block() -> None:
+    """What runs after the block is neither counted nor marked."""
+    output = _run("""
+        from pitstop import count_queries
+        from sqlalchemy import inspect
+        with count_queries(engine) as queries:
+            walk()
+        counted = queries.count
+        with Session(engine) as session:
+            shelf = session.scalars(select(Shelf)).first()
+            print(queries.count - counted, len(inspect(shelf).load_options))
+    """)
+    assert output.split() == ["0", "0"]

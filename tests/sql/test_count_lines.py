@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import URL, Engine, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from tests.sql.shelves import Book, Shelf, Slip
 
 from pitstop import count_queries
+from tests.sql.shelves import Book, Shelf, Slip
 
 
 def _rows(engine: Engine) -> Iterator[Any]:

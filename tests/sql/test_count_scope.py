@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from tests.sql.shelves import Shelf, ask
 
 from pitstop import count_queries
+from tests.sql.shelves import Shelf, ask
 
 
 def test_blocks_nest(engine: Engine) -> None:

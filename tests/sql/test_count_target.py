@@ -10,9 +10,9 @@ from sqlalchemy.orm import (
     scoped_session,
     sessionmaker,
 )
-from tests.sql.shelves import Book, Shelf, ask
 
 from pitstop import PitstopError, count_queries
+from tests.sql.shelves import Book, Shelf, ask
 
 
 def test_two_engines(engine: Engine, other_engine: Engine) -> None:

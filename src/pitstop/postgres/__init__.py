@@ -1,6 +1,6 @@
 """What Pitstop knows about PostgreSQL: how statements are fingerprinted and read. Read-only, no driver."""
 
 from pitstop.postgres.fingerprint import Fingerprint, fingerprint
-from pitstop.postgres.placeholders import only_pages, split_literals
+from pitstop.postgres.placeholders import compared_columns, only_pages, split_literals
 
-__all__ = ["Fingerprint", "fingerprint", "only_pages", "split_literals"]
+__all__ = ["Fingerprint", "compared_columns", "fingerprint", "only_pages", "split_literals"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-__all__ = ["only_pages", "split_literals"]
+__all__ = ["compared_columns", "only_pages", "split_literals"]
 
 Role = Literal["range", "limit", "list", "equal", "other"]
 
@@ -41,6 +41,17 @@ def only_pages(text: str, first: object, other: object) -> bool:
         role in ("range", "limit", "list") or (role == "equal" and column in ranged)
         for role, column in (places.get(key, ("other", "")) for key in differing)
     )
+
+
+def compared_columns(text: str, first: object, other: object) -> list[str]:
+    """The columns that the differing values of two executions are compared with for equality.
+
+    Args:
+        text, first, other: as for :func:`only_pages`.
+    """
+    places = _places(text)
+    found = (places.get(key, ("other", "")) for key in _differing(first, other))
+    return sorted({column for role, column in found if role == "equal" and column.strip(")")})
 
 
 def _differing(first: object, other: object) -> list[int | str]:

@@ -5,7 +5,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import RelationshipProperty
 
-__all__ = ["Cure", "collapse", "column_cure", "lazy_cure", "relationships_of", "repeat_cure", "together_cure"]
+__all__ = [
+    "Cure",
+    "asked_cure",
+    "collapse",
+    "column_cure",
+    "lazy_cure",
+    "relationships_of",
+    "repeat_cure",
+    "together_cure",
+]
 
 Path = tuple[Any, ...]
 WasLazy = Callable[[Path], bool]
@@ -179,16 +188,27 @@ def together_cure(path: Path) -> Cure:
     )
 
 
-def repeat_cure(entity: Any) -> Cure:
-    """The cure for a hand-written statement that runs once per row."""
-    if entity is None:
-        return Cure("run it once before the loop with all values: WHERE <column> = ANY(:values)")
-    keys = [entity.get_property_by_column(column).key for column in entity.primary_key]
-    name = entity.class_.__name__
+def repeat_cure(columns: list[str]) -> Cure:
+    """The cure for a hand-written statement that runs once per row.
+
+    Args:
+        columns: what the changing values are compared with; empty when that is not known.
+    """
+    if not columns:
+        return Cure("run it once for all rows: join or group in SQL instead of asking for each row")
+    where = columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
     return Cure(
-        "run it once before the loop with all values, e.g. "
-        f"select({name}).where({name}.{keys[0]}.in_(values)), and look the rows up in a dictionary"
+        f"run it once before the loop for all values, with {where} IN (...) in its WHERE "
+        "(SQLAlchemy: .in_()), and look the rows up in a dictionary"
     )
+
+
+def asked_cure(path: Path) -> Cure:
+    """The cure where the query itself asks for the lazy load."""
+    owner, relationship = relationships_of(path)[-1]
+    target = f"{owner.__name__}.{relationship.key}"
+    loader = _loader(relationship, False)
+    return Cure(f"the query's own options say how {target} is loaded: make that {loader}({target})")
 
 
 def _imports(functions: set[str], classes: set[type]) -> tuple[str, ...]:

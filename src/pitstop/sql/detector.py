@@ -9,10 +9,11 @@ from collections.abc import Hashable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pitstop.postgres import Fingerprint, only_pages, split_literals
+from pitstop.postgres import Fingerprint, compared_columns, only_pages, split_literals
 from pitstop.sql.cure import (
     Cure,
     WasLazy,
+    asked_cure,
     collapse,
     column_cure,
     lazy_cure,
@@ -103,13 +104,15 @@ class _StatementGroup(_Group):
         if len(self.distinct) > known and len(self.samples) < _SAMPLES:
             self.samples.append(parameters)
 
+    def comparable(self) -> tuple[str, list[object]]:
+        """The text and the parameters of some runs; values that stand in the text are taken out of it."""
+        if not isinstance(self.samples[0], str):
+            return self.text, self.samples
+        return split_literals(self.text)[0], [split_literals(str(sample))[1] for sample in self.samples]
+
     @property
     def pages(self) -> bool:
-        text, samples = self.text, self.samples
-        if isinstance(samples[0], str):  # the values stand in the text
-            text = split_literals(text)[0]
-            samples = [split_literals(str(sample))[1] for sample in samples]
-        first, *others = samples
+        text, (first, *others) = self.comparable()
         return all(only_pages(text, first, other) for other in others)
 
 
@@ -246,6 +249,8 @@ class Detector:
         root = _root_of(path, group)
         if max(group.levels.values()) < 2:
             cure = together_cure(path)
+        elif _has_strategy(_execution(group).state, relationship, "lazy"):
+            cure = asked_cure(path)
         else:
             cure = lazy_cure(
                 path,
@@ -286,7 +291,9 @@ class Detector:
         execution = group.first_execution
         entity = execution.origin.entity if execution is not None and execution.origin is not None else None
         parent = entity.class_.__name__ if entity is not None else _first_table(group.text)
-        return _finding(group, "repeated-statement", parent, "", repeat_cure(entity))
+        text, (first, other, *_) = group.comparable()
+        cure = repeat_cure(compared_columns(text, first, other))
+        return _finding(group, "repeated-statement", parent, "", cure)
 
 
 def _root_of(path: tuple[Any, ...], group: _Group) -> Any:
@@ -335,15 +342,17 @@ def _column_reason(execution: Execution, selected: Any) -> str:
         return "subclass"
     if execution.expired:
         return "expired"
-    return (
-        "left out" if any(_is_left_out(execution.state, mapper.attrs[name]) for name in names) else "deferred"
-    )
+    left_out = any(_has_strategy(execution.state, mapper.attrs[name], "deferred", True) for name in names)
+    return "left out" if left_out else "deferred"
 
 
-def _is_left_out(state: Any, attribute: Any) -> bool:
-    """Whether the query says ``defer()`` of this very attribute, which an ``undefer()`` would contradict."""
+def _has_strategy(state: Any, attribute: Any, key: str, value: object = None) -> bool:
+    """Whether the query's options give this very attribute a strategy, which another would contradict."""
     return any(
-        element.path.path[-1] is attribute and ("deferred", True) in (element.strategy or ())
+        any(
+            each is attribute for each in element.path.path[-2:]
+        )  # a relationship's path ends with its target
+        and any(name == key and value in (None, found) for name, found in element.strategy or ())
         for option in state.load_options
         for element in getattr(option, "context", ())
     )

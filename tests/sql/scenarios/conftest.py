@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.engine import URL, make_url
+
 from tests.sql.scenarios import seed, sqlmodels
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
+
 from tests.sql.scenarios.models import Author, Comment, Node, Note, Parcel, Post, Tag
 from tests.sql.scenarios.record import Scenario, make_negative
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session, selectinload
+
 from tests.sql.scenarios.models import Parcel
 from tests.sql.scenarios.record import Scenario, make_negative
 

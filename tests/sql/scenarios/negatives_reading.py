@@ -14,6 +14,7 @@ from sqlalchemy.orm import (
     subqueryload,
     undefer,
 )
+
 from tests.sql.scenarios.models import (
     Album,
     Author,

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
-from tests.sql.scenarios.models import Author, Circle, Comment, Node, Post
-from tests.sql.scenarios.record import Scenario, make_negative
 
 from pitstop import count_queries
+from tests.sql.scenarios.models import Author, Circle, Comment, Node, Post
+from tests.sql.scenarios.record import Scenario, make_negative
 
 SCENARIOS: list[Scenario] = []
 negative = make_negative(SCENARIOS)

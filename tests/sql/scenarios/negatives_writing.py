@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, create_engine, delete, insert, select, text, update
 from sqlalchemy.orm import Session
+
 from tests.sql.scenarios.models import Author, Note, Remark
 from tests.sql.scenarios.record import Scenario, make_negative
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, joinedload, selectinload, undefer
+
 from tests.sql.scenarios.models import Author, Comment, Node, Post
 from tests.sql.scenarios.record import COLUMN, LAZY, REPEATED, Expect, Scenario, make_positive
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer, joinedload, load_only, selectinload, undefer, undefer_group
+
 from tests.sql.scenarios.models import Author, Post
 from tests.sql.scenarios.record import COLUMN, LAZY, REPEATED, Expect, Scenario, make_positive
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import (
     undefer,
     undefer_group,
 )
+
 from tests.sql.scenarios.models import Author, Comment, Company, Engineer, Node, Post
 from tests.sql.scenarios.record import COLUMN, Expect, Scenario, make_positive
 

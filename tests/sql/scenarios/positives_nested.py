@@ -12,6 +12,7 @@ from sqlalchemy.orm import (
     selectinload,
     with_loader_criteria,
 )
+
 from tests.sql.scenarios.models import Author, Circle, Comment, Good, Invoice, Parcel, Post, Price, Shop
 from tests.sql.scenarios.record import LAZY, REPEATED, Expect, Scenario, make_positive
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
+
 from tests.sql.scenarios import models
 from tests.sql.scenarios.models import Author, Post
 from tests.sql.scenarios.record import REPEATED, Expect, Scenario, make_positive

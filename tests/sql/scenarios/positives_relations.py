@@ -9,6 +9,7 @@ from sqlalchemy.orm import (
     selectin_polymorphic,
     selectinload,
 )
+
 from tests.sql.scenarios import sqlmodels
 from tests.sql.scenarios.models import (
     Album,

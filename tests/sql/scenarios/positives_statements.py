@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, func, lambda_stmt, select, text, update
 from sqlalchemy.orm import Session
+
 from tests.sql.scenarios.models import Author, Node, Note, Post, post_tag
 from tests.sql.scenarios.record import REPEATED, Expect, Scenario, make_positive
 

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import Engine, insert
+
 from tests.sql.scenarios.models import (
     Album,
     Author,

@@ -10,6 +10,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
+
+from pitstop import count_queries
 from tests.sql.scenarios import (
     negatives_async,
     negatives_paging,
@@ -27,8 +29,6 @@ from tests.sql.scenarios import (
 from tests.sql.scenarios.judge import carried_out, complaints, describe
 from tests.sql.scenarios.oracle import counted
 from tests.sql.scenarios.record import Scenario
-
-from pitstop import count_queries
 
 POSITIVES = [
     *positives_relations.SCENARIOS,
