@@ -1,6 +1,14 @@
 """The file between the generator and the run."""
 
-from pitstop.bench.records import MESSAGE_CHARS, MESSAGES, Records, read_records, write_records
+from pitstop.bench.records import (
+    ENDPOINTS,
+    MESSAGE_CHARS,
+    MESSAGES,
+    OTHER_ENDPOINTS,
+    Records,
+    read_records,
+    write_records,
+)
 
 
 def test_round_trip(tmp_path):
@@ -19,7 +27,17 @@ def test_messages_are_bounded():
     records = Records()
     for number in range(10_000):
         records.add("GET /", started=0.0, ms=1.0, error=f"{number} " + "x" * 10_000)
-    assert len(records.outcomes) <= MESSAGES + 2
+    assert len(records.outcomes) == MESSAGES + 1
     assert all(len(message) <= MESSAGE_CHARS for message in records.outcomes)
     assert len(records) == 10_000
     assert all(records.outcome)
+
+
+def test_endpoints_are_bounded():
+    """A locustfile that names no request does not make a column of each id."""
+    records = Records()
+    for number in range(1000):
+        records.add(f"GET /posts/{number}", started=0.0, ms=1.0)
+    assert len(records.endpoints) == ENDPOINTS + 1
+    assert records.endpoints[records.endpoint[-1]] == OTHER_ENDPOINTS
+    assert records.endpoints[records.endpoint[7]] == "GET /posts/7"

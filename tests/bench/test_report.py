@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
-from tests.bench.made import pairs, result, window
 
 from pitstop.bench import load_result, render_table, write_report
 from pitstop.errors import BenchError
+from tests.bench.made import pairs, result, window
 
 
 def made(**how):
@@ -80,6 +80,25 @@ def test_more_than_two_forms(tmp_path):
     assert page.count("better by [95% interval]") == 2
     assert len(found.verdict) == 2
     assert "9.00x" in drawn(found)
+
+
+def test_one_form_alone(tmp_path):
+    """A single form is measured and shown; nothing is compared."""
+    windows = [window("tuned", ms=[10] * 20) for _ in range(3)]
+    found = result(("throughput", windows), ("latency", windows), repeat=3, forms=("tuned",))
+    assert "better by" not in write_report(found, tmp_path).read_text()
+    assert drawn(found).startswith("tuned serves 10 requests/s with 4 users who do not wait.")
+
+
+def test_hundreds_of_endpoints_stay_readable(tmp_path):
+    """Only the busiest endpoints have rows, and the cure for so many names is said."""
+    crowd = window("tuned", ms=[10] * 20)
+    for number in range(300):
+        crowd.records.add(f"GET /posts/{number}", started=0.0, ms=5.0)
+    found = result(("latency", [crowd]), repeat=1, forms=("tuned",))
+    assert drawn(found).count("p95 of") == 12
+    assert any("more than 100 request names" in note for note in found.notes)
+    assert write_report(found, tmp_path).read_text().count("p95 of") == 12
 
 
 def drawn(found, *, width=120):

@@ -1,11 +1,13 @@
 """Whole runs over real servers."""
 
 import os
+from contextlib import ExitStack
 
 import pytest
 
 from pitstop.bench import ServerPair, Service, run_bench
 from pitstop.bench.meter import listening_process
+from pitstop.bench.stage import start_form
 from pitstop.errors import BenchError
 
 SHORT = {"seconds": 1.0, "warmup": 0.2, "users": 20, "throughput_users": 4}
@@ -105,3 +107,12 @@ def test_secrets_stay_out_of_reprs(locustfile):
     secret = "postgresql://u:hunter2@h/d"
     assert "hunter2" not in repr(Service("blog", database_url=secret))
     assert "hunter2" not in repr(ServerPair("http://a", "http://b", locustfile, database_url=secret))
+
+
+def test_server_that_does_not_come_up(tmp_path):
+    """The end of the log of a server that ends while starting is in the message."""
+    with (
+        ExitStack() as stack,
+        pytest.raises(BenchError, match=r"(?s)'broken' ended while starting.*not_there"),
+    ):
+        start_form("not_there:create_app", "broken", "postgresql://h/d", stack, tmp_path)

@@ -1,10 +1,10 @@
 """From windows to figures."""
 
 import pytest
-from tests.bench.made import pairs, window
 
 from pitstop.bench.summary import summarise
 from pitstop.errors import BenchError
+from tests.bench.made import pairs, window
 
 
 def made(mode="throughput", **how):

@@ -1,8 +1,7 @@
 """What is said about the figures."""
 
-from tests.bench.made import pairs, result
-
 from pitstop.bench.verdict import notes, verdict
+from tests.bench.made import pairs, result
 
 
 def said(**how):

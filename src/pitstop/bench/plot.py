@@ -9,6 +9,7 @@ from html import escape
 
 from pitstop.bench.amount import milliseconds, number, times
 from pitstop.bench.result import FormFigures, Measurement
+from pitstop.bench.rows import busiest_endpoints
 from pitstop.bench.statistics import Estimate
 
 __all__ = ["endpoint_plot", "latency_plot", "throughput_plot"]
@@ -17,6 +18,7 @@ WIDTH = 760
 LEFT = 130
 RIGHT = 110
 STEP = 44  # height of a row
+LABEL_CHARS = 38
 LETTER = 7.2  # width of one at the label's size, about
 
 _Shape = list[str]
@@ -133,12 +135,12 @@ def _at_share(form: FormFigures, share: float) -> float:
 
 def endpoint_plot(measurement: Measurement) -> str:
     """p95 of each endpoint: a dot for each form on a common axis, the last form's gain beside it."""
-    names = sorted({name for form in measurement.forms for name in form.endpoints})
+    names = busiest_endpoints(measurement)
     dots = {name: _endpoint_dots(measurement, name) for name in names}
     known = [ms for each in dots.values() for _, ms in each]
     if not known:
         return ""
-    left = min(max(len(name) for name in names) * LETTER + 24, 300)
+    left = max(len(_short(name)) for name in names) * LETTER + 24
     axis = LogAxis(min(known), max(known), left=left, right=WIDTH - RIGHT)
     bottom = len(names) * STEP
     shapes = axis.draw(0, bottom)
@@ -157,7 +159,7 @@ def _dumbbell(
 ) -> _Shape:
     y = row * STEP + STEP / 2
     ends = [axis.at(ms) for _, ms in dots]
-    shapes = [_text(axis.left - 14, y + 5, name, "label", anchor="end")]
+    shapes = [_text(axis.left - 14, y + 5, _short(name), "label", anchor="end")]
     if ends:
         shapes.append(_line(min(ends), y, max(ends), y, "span"))
     shapes += [_dot(axis.at(ms), y, 7, f"fill f{index}", hint=milliseconds(ms)) for index, ms in dots]
@@ -165,6 +167,10 @@ def _dumbbell(
     if gain:
         shapes.append(_text(axis.right + 14, y + 5, f"{times(gain.value)}x", "value"))
     return shapes
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LABEL_CHARS else name[: LABEL_CHARS - 1] + "\u2026"
 
 
 def _svg(shapes: _Shape, *, height: float, title: str) -> str:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Mode", "Records", "read_records", "write_records"]
+__all__ = ["OTHER_ENDPOINTS", "Mode", "Records", "read_records", "write_records"]
 
 Mode = Literal["throughput", "latency"]
 
 MESSAGE_CHARS = 300
 MESSAGES = 50
+ENDPOINTS = 100  # a locustfile that names no request has as many as there are ids
 _OTHER = "other errors"
+OTHER_ENDPOINTS = "other requests"
 
 
 @dataclass(slots=True)
@@ -25,7 +27,7 @@ class Records:
         ms: from sending to the last byte of the answer.
         endpoint: index into ``endpoints``.
         outcome: index into ``outcomes``; 0 is success.
-        endpoints: request names, e.g. ``"GET /posts"``.
+        endpoints: request names, e.g. ``"GET /posts"``; from the hundredth on ``"other requests"``.
         outcomes: ``""`` and then error messages in the order they first appeared.
         users: simulated users that were at work.
         window_s: seconds during which requests were started.
@@ -51,21 +53,18 @@ class Records:
         """Append one request; an empty error is success."""
         self.started.append(started)
         self.ms.append(ms)
-        self.endpoint.append(_index(self.endpoints, name))
-        self.outcome.append(self._outcome(error) if error else 0)
-
-    def _outcome(self, error: str) -> int:
+        self.endpoint.append(_index(self.endpoints, name, most=ENDPOINTS, else_=OTHER_ENDPOINTS))
         message = error[:MESSAGE_CHARS]
-        full = len(self.outcomes) > MESSAGES and message not in self.outcomes
-        return _index(self.outcomes, _OTHER if full else message)
+        self.outcome.append(_index(self.outcomes, message, most=MESSAGES, else_=_OTHER) if error else 0)
 
 
-def _index(names: list[str], name: str) -> int:
-    try:
-        return names.index(name)
-    except ValueError:
-        names.append(name)
-        return len(names) - 1
+def _index(names: list[str], name: str, *, most: int, else_: str) -> int:
+    """Where a name is in a short list; a new one is appended, one too many is the ``else_``."""
+    if name not in names:
+        name = name if len(names) < most else else_
+        if name not in names:
+            names.append(name)
+    return names.index(name)
 
 
 def write_records(path: Path, records: Records) -> None:

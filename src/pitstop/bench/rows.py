@@ -1,5 +1,6 @@
 """The rows of a measurement's table, in words, shared by terminal and page. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,9 +8,10 @@ from pitstop.bench.amount import mebibytes, milliseconds, number
 from pitstop.bench.result import FormFigures, Gain, Measurement
 from pitstop.bench.statistics import Estimate
 
-__all__ = ["Row", "heading", "table_rows"]
+__all__ = ["Row", "busiest_endpoints", "heading", "table_rows"]
 
 UNKNOWN = "-"
+ENDPOINTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,18 @@ def table_rows(measurement: Measurement) -> Iterator[Row]:
     for line in first + _COST:
         yield _row(measurement, line, important=line[1] == chief)
     yield _errors(measurement)
-    names = {name: None for form in measurement.forms for name in form.endpoints}
+    names = busiest_endpoints(measurement)
     if len(names) > 1:
         for name in names:
             yield _endpoint(measurement, name)
+
+
+def busiest_endpoints(measurement: Measurement) -> list[str]:
+    """The endpoints with the most requests, in alphabetical order, so many as a table can hold."""
+    sent: Counter[str] = Counter()
+    for form in measurement.forms:
+        sent.update({name: each.requests + each.errors for name, each in form.endpoints.items()})
+    return sorted(name for name, _ in sent.most_common(ENDPOINTS))
 
 
 def _row(measurement: Measurement, line: _Line, *, important: bool) -> Row:

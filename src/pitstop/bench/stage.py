@@ -20,7 +20,7 @@ from pitstop.bench.records import Mode
 from pitstop.bench.subject import Plan, ServerPair, Service, service_plan
 from pitstop.errors import BenchError, require
 
-__all__ = ["Form", "Stage", "set_stage"]
+__all__ = ["Form", "Stage", "set_stage", "start_form"]
 
 Say = Callable[[str], None]
 
@@ -102,7 +102,7 @@ def _stage_service(plan: Plan, url: str | None, stack: ExitStack, directory: Pat
     forms = []
     for form, database_url in _databases(plan, url, stack, say).items():
         say(f"starting {form}")
-        address, pid = _serve(plan.factory, form, database_url, stack, directory)
+        address, pid = start_form(plan.factory, form, database_url, stack, directory)
         forms.append(Form(form, address, pid, _open(database_url, stack)))
     return Stage(plan.service, tuple(forms), plan.locustfile, plan.scenarios, directory, plan.scale)
 
@@ -142,7 +142,9 @@ def _settle(url: str) -> None:
         connection.execute("VACUUM (ANALYZE)")
 
 
-def _serve(factory: str, form: str, database_url: str, stack: ExitStack, directory: Path) -> tuple[str, int]:
+def start_form(
+    factory: str, form: str, database_url: str, stack: ExitStack, directory: Path
+) -> tuple[str, int]:
     """Start a form's server; its address and process."""
     log = directory / f"{form}.log"
     # Bound here and inherited: no other process can take the port in between.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from pitstop.bench.amount import interval, milliseconds, number, times
+from pitstop.bench.records import OTHER_ENDPOINTS
 from pitstop.bench.result import FormFigures, Gain, Measurement
 
 __all__ = ["failed_forms", "notes", "verdict"]
@@ -35,12 +36,23 @@ def _error_sentence(measurement: Measurement, form: FormFigures) -> str:
 
 def _sentences(measurement: Measurement) -> Iterator[str]:
     before, *others = measurement.forms
+    if not others and not before.all.errors:
+        yield _alone(measurement, before)
     for after in others:
         if not (before.all.errors or after.all.errors):
             if measurement.mode == "throughput":
                 yield _throughput(measurement, before, after)
             else:
                 yield _latency(measurement, before, after)
+
+
+def _alone(measurement: Measurement, form: FormFigures) -> str:
+    rate, late = form.all.requests_per_s, form.all.p95_ms
+    users = f"with {measurement.users} users"
+    if measurement.mode == "throughput" and rate:
+        return f"{form.form} serves {number(rate.value)} requests/s {users} who do not wait."
+    within = milliseconds(late.value) if late else "no time"
+    return f"{form.form} answers 95% of requests within {within} {users}."
 
 
 def _throughput(measurement: Measurement, before: FormFigures, after: FormFigures) -> str:
@@ -105,6 +117,11 @@ def _of_forms(measurements: Sequence[Measurement]) -> Iterator[str]:
                 yield (
                     f"{measurement.mode}: the load generator used {busy.value:.0%} of a core "
                     f"against {form.form}, which may be faster than shown."
+                )
+            if OTHER_ENDPOINTS in form.endpoints:
+                yield (
+                    f"{measurement.mode}: the scenario has more than 100 request names: "
+                    "give requests with ids a name, client.get(url, name=...)."
                 )
             if measurement.mode == "latency" and not _kept_up(measurement, form):
                 yield _behind(measurement, form)

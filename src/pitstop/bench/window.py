@@ -1,6 +1,6 @@
 """One counted window of one form, and the figures of it alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -84,23 +84,18 @@ class Sample:
 def samples(records: Records) -> dict[str, Sample]:
     """Split a window by request name; ``""`` is all together, with users that got stuck as errors."""
     span_s = max([records.window_s, *map(_end_s, records.started, records.ms)])
-    rows = list(zip(records.endpoint, records.ms, records.outcome, strict=True))
-    found = {
-        name: _sample(((ms, bad) for each, ms, bad in rows if each == index), span_s)
-        for index, name in enumerate(records.endpoints)
-    }
-    return {"": _sample(((ms, bad) for _, ms, bad in rows), span_s, stuck=records.stuck), **found}
+    good: list[list[float]] = [[] for _ in records.endpoints]
+    errors = [0] * len(records.endpoints)
+    for endpoint, ms, outcome in zip(records.endpoint, records.ms, records.outcome, strict=True):
+        if outcome:
+            errors[endpoint] += 1
+        else:
+            good[endpoint].append(ms)
+    parts = zip(records.endpoints, good, errors, strict=True)
+    everything = sorted(ms for each in good for ms in each)
+    together = Sample(everything, sum(errors) + records.stuck, span_s)
+    return {"": together, **{name: Sample(sorted(ms), failed, span_s) for name, ms, failed in parts}}
 
 
 def _end_s(started: float, ms: float) -> float:
     return started + ms / 1000.0
-
-
-def _sample(rows: Iterable[tuple[float, int]], span_s: float, *, stuck: int = 0) -> Sample:
-    good, errors = [], stuck
-    for ms, bad in rows:
-        if bad:
-            errors += 1
-        else:
-            good.append(ms)
-    return Sample(sorted(good), errors, span_s)

@@ -239,7 +239,8 @@ def _rate(moment: Moment) -> str:
     if moment.requests_per_s is None:
         return ""
     errors = f", {moment.errors:,} errors" if moment.errors else ""
-    return f"{moment.requests_per_s:,.0f} requests/s{errors}"
+    digits = 1 if moment.requests_per_s < 10 else 0
+    return f"{moment.requests_per_s:,.{digits}f} requests/s{errors}"
 
 
 def _left(moment: Moment) -> str:
