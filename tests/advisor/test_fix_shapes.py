@@ -350,6 +350,31 @@ SHAPES = {
         "def f(s):\n    p = aliased(Post)\n    return s.scalars(select(p).where(p.id > 1)).all()§\n",
         "def f(s):\n    p = aliased(Post)\n    return s.scalars(select(p).options(selectinload(p.comments).joinedload(Comment.author)).where(p.id > 1)).all()\n",
     ),
+    "a subclass is spelled as itself": (
+        "selectinload(Author.posts)",
+        "class Editor(Author): ...\n\n\ndef f(s):\n    return s.scalars(select(Editor)).all()§\n",
+        "class Editor(Author): ...\n\n\ndef f(s):\n    return s.scalars(select(Editor).options(selectinload(Editor.posts))).all()\n",
+    ),
+    "subclasses": (
+        "selectin_polymorphic(Author, [Tag]).options(selectinload(Tag.posts))",
+        "from sqlalchemy.orm import selectin_polymorphic as poly\n\n\ndef f(s):\n    return s.scalars(select(Author)).all()§\n",
+        "from sqlalchemy.orm import selectin_polymorphic as poly\n\n\ndef f(s):\n    return s.scalars(select(Author).options(poly(Author, [Tag]).options(selectinload(Tag.posts)))).all()\n",
+    ),
+    "a group of deferred columns": (
+        "undefer_group('media')",
+        "from sqlalchemy.orm import undefer_group\n\n\ndef f(s):\n    return s.scalars(select(Author)).all()§\n",
+        "from sqlalchemy.orm import undefer_group\n\n\ndef f(s):\n    return s.scalars(select(Author).options(undefer_group('media'))).all()\n",
+    ),
+    "below a relation that the mapping loads": (
+        "defaultload(Author.posts).selectinload(Post.comments)",
+        "from sqlalchemy.orm import defaultload\n\n\ndef f(s):\n    return s.scalars(select(Author)).all()§\n",
+        "from sqlalchemy.orm import defaultload\n\n\ndef f(s):\n    return s.scalars(select(Author).options(defaultload(Author.posts).selectinload(Post.comments))).all()\n",
+    ),
+    "an option of a subclass does not extend that of its parent": (
+        "defaultload(Author.posts.of_type(Node)).selectinload(Node.children)",
+        "from sqlalchemy.orm import defaultload\n\n\ndef f(s):\n    return s.scalars(select(Author).options(selectinload(Author.posts))).all()§\n",
+        "from sqlalchemy.orm import defaultload\n\n\ndef f(s):\n    return s.scalars(select(Author).options(selectinload(Author.posts), defaultload(Author.posts.of_type(Node)).selectinload(Node.children))).all()\n",
+    ),
     "two entities": (
         COMMENTS,
         "def f(s):\n    return s.execute(select(Author, Post).join(Post)).all()§\n",
@@ -428,3 +453,11 @@ def test_two_statements_of_one_function(tmp_path: Path) -> None:
     after = fixed(tmp_path, source, COMMENTS, "joinedload(Post.author)")
     assert "a = s.scalars(select(Post).options(selectinload(Post.comments))).all()\n" in after
     assert "b = s.scalars(select(Post).options(joinedload(Post.author))).all()\n" in after
+
+
+def test_cures_of_two_entities(tmp_path: Path) -> None:
+    """Cures that start from different classes of one statement share one options(), each with its own root."""
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 400\n")
+    source = HEAD + "def f(s):\n    return s.execute(select(Author, Post)).all()§\n"
+    after = fixed(tmp_path, source, COMMENTS, "selectinload(Author.posts)")
+    assert f"select(Author, Post).options({COMMENTS}, selectinload(Author.posts))" in after

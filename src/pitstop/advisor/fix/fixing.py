@@ -36,6 +36,14 @@ class Wish:
     option: Option
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Claim:
+    """A cure at one place; cures at the same place may start from different classes of it."""
+
+    wish: Wish
+    site: Site
+
+
 @dataclass(slots=True)
 class Fixing:
     """The changes of one module.
@@ -51,41 +59,42 @@ class Fixing:
     fixes: list[Fix] = field(default_factory=list)
     cured: list[Wish] = field(default_factory=list)
     refused: list[tuple[Wish, str]] = field(default_factory=list)
-    _sites: dict[cst.BaseExpression, tuple[Site, list[Wish]]] = field(default_factory=dict)
+    _sites: dict[cst.BaseExpression, list[_Claim]] = field(default_factory=dict)
     _edits: list[Edit] = field(default_factory=list)
 
     @property
     def wishes(self) -> list[Wish]:
         """All cures that belong to a statement."""
-        return list(dict.fromkeys(wish for _, wishes in self._sites.values() for wish in wishes))
+        return list(dict.fromkeys(claim.wish for claims in self._sites.values() for claim in claims))
 
     def add(self, wish: Wish, sites: list[Site]) -> None:
         """A cure belongs to these places; none: it is there already."""
         if not sites:
             self.cured.append(wish)
         for site in sites:
-            self._sites.setdefault(site.at, (site, []))[1].append(wish)
+            self._sites.setdefault(site.at, []).append(_Claim(wish, site))
 
     def work(self) -> None:
         """Work out the edits of every place."""
-        for site, wishes in self._sites.values():
-            left = list(self._missing(site, wishes))
+        for claims in self._sites.values():
+            left = list(self._missing(claims))
             if not left:
                 continue
             imports = dict(self.names.new.wanted)
             try:
-                self._write(site, left)
+                self._write(left)
             except FixRefused as refusal:
                 self.names.new.wanted = imports
-                self.refused += [(wish, str(refusal)) for wish in left]
+                self.refused += [(claim.wish, str(refusal)) for claim in left]
 
     def edits(self) -> list[Edit]:
         """The edits of the module, imports included."""
         return self._edits + (self.names.edits() if self._edits else [])
 
-    def _missing(self, site: Site, wishes: list[Wish]) -> Iterator[Wish]:
-        present = [option for option, _ in existing(self.names, site)]
-        for wish in wishes:
+    def _missing(self, claims: list[_Claim]) -> Iterator[_Claim]:
+        for claim in claims:
+            wish = claim.wish
+            present = [option for option, _ in existing(self.names, claim.site)]
             against = next((each for each in present if conflicting(wish.option, with_=each)), None)
             if against is not None:
                 asked = f"{against.steps[-1].loader}({', '.join(against.path[-1])})"
@@ -93,30 +102,30 @@ class Fixing:
             elif any(covered(wish.option, by=each) for each in present):
                 self.cured.append(wish)
             else:
-                yield wish
+                yield claim
 
-    def _write(self, site: Site, wishes: list[Wish]) -> None:
-        owners = {(without_joins(w.option) if site.locks else w.option): w for w in wishes}
+    def _write(self, claims: list[_Claim]) -> None:
+        """Give one place all its options."""
+        owners = {(without_joins(c.wish.option) if c.site.locks else c.wish.option): c for c in claims}
         texts: list[str] = []
         edits: list[Edit] = []
         taken: set[cst.CSTNode] = set()
         kept = outermost(owners)
         for option in kept:
-            cure = owners[option].cure
-            edit = self._in_place(option, site, cure, taken)
+            edit = self._in_place(option, owners[option], taken)
             if edit is None:
-                texts.append(self._render(option, site, cure))
+                texts.append(self._render(option, owners[option]))
             else:
                 edits.append(edit)
         if texts:
-            edits += insert_options(self.module, site, texts)
+            edits += insert_options(self.module, claims[0].site, texts)
         self._edits += edits
-        self._promise(site, wishes, kept)
+        self._promise(claims, kept)
 
-    def _in_place(self, option: Option, site: Site, cure: Cure, taken: set[cst.CSTNode]) -> Edit | None:
+    def _in_place(self, option: Option, claim: _Claim, taken: set[cst.CSTNode]) -> Edit | None:
         """Extend or replace the option of the same path that the statement has, if it has one."""
         best: tuple[int, cst.CSTNode, Option] | None = None
-        for other, node in existing(self.names, site):
+        for other, node in existing(self.names, claim.site):
             if node is None or node in taken or other.steps[-1].loader in COLUMNS:
                 continue
             depth = len(other.steps)
@@ -126,29 +135,31 @@ class Fixing:
             return None
         depth, node, other = best
         taken.add(node)
+        start, end = self.module.start(node), self.module.end(node)
         if depth == len(option.steps) or other.steps[-1].loader not in EAGER:
-            return Edit(self.module.start(node), self.module.end(node), self._render(option, site, cure))
-        tail = option.tail(lambda name: self._spelled(name, cure, site), after=depth)
-        return Edit(self.module.end(node), self.module.end(node), tail)
+            return Edit(start, end, self._render(option, claim))
+        return Edit(end, end, option.tail(lambda name: self._spelled(name, claim), after=depth))
 
-    def _render(self, option: Option, site: Site, cure: Cure) -> str:
+    def _render(self, option: Option, claim: _Claim) -> str:
         return option.render(
-            lambda name: self._spelled(name, cure, site),
-            loader=lambda name: self.names.spell(Home(name, LOADERS), at=site.at),
-            root_as=site.root,
+            lambda name: self._spelled(name, claim),
+            loader=lambda name: self.names.spell(Home(name, LOADERS), at=claim.site.at),
+            root_as=claim.site.root,
         )
 
-    def _spelled(self, name: str, cure: Cure, site: Site) -> str:
-        return self.names.spell(home_of(name, cure), at=site.at)
+    def _spelled(self, name: str, claim: _Claim) -> str:
+        return self.names.spell(home_of(name, claim.wish.cure), at=claim.site.at)
 
-    def _promise(self, site: Site, wishes: list[Wish], written: list[Option]) -> None:
-        present = [option for option, _ in existing(self.names, site)]
+    def _promise(self, claims: list[_Claim], written: list[Option]) -> None:
+        present = [option for option, _ in existing(self.names, claims[0].site)]
         seen: dict[str, int] = {}
-        for wish in wishes:
-            seen[wish.cure.expression] = max(wish.cure.count, seen.get(wish.cure.expression, 0))
+        for claim in claims:
+            cure = claim.wish.cure
+            seen[cure.expression] = max(cure.count, seen.get(cure.expression, 0))
         before = 1 + extra_statements(present) + sum(seen.values())
         after = 1 + extra_statements([*present, *written])
         texts = tuple(each.render(str, loader=str, root_as=each.root) for each in written)
-        fix = Fix(self.module.source.path, min(wish.cure.line for wish in wishes), texts, before, after)
+        line = min(claim.wish.cure.line for claim in claims)
+        fix = Fix(self.module.source.path, line, texts, before, after)
         if fix not in self.fixes:
             self.fixes.append(fix)

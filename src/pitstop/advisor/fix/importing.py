@@ -1,20 +1,19 @@
 """The imports of a file: what each brings, and the ones that a fix adds."""
 
-import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 from libcst.metadata import BuiltinAssignment
 
 from pitstop.advisor.fix.module import Module
+from pitstop.advisor.fix.package import exports
 from pitstop.advisor.fix.source import Edit, indentation
 from pitstop.errors import FixRefused
 
-__all__ = ["Imported", "NewImports", "exports", "imports_of"]
+__all__ = ["Imported", "NewImports", "imports_of"]
 
 ImportNode = cst.Import | cst.ImportFrom
 
@@ -87,26 +86,6 @@ def imports_of(module: Module) -> Iterator[Imported]:
         for alias in each.names:
             name = get_full_name_for_node(alias.name) or ""
             yield Imported(_as_name(alias) or name, home, name, len(each.relative), each)
-
-
-def exports(path: Path, package: tuple[str, ...], name: str) -> bool:
-    """Whether the package, found from the file at ``path``, says itself that it has this name."""
-    roots = (Path(), *path.parents)
-    files = (root.joinpath(*package, "__init__.py") for root in roots)
-    found = next((each for each in files if each.is_file()), None)
-    if found is None:
-        return False
-    try:
-        body = ast.parse(found.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return any(name in _bound_by(statement) for statement in body)
-
-
-def _bound_by(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, ast.ImportFrom):
-        return {each.asname or each.name for each in statement.names}
-    return {statement.name} if isinstance(statement, ast.ClassDef) else set()
 
 
 def _as_name(alias: cst.ImportAlias) -> str:

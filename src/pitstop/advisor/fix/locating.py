@@ -8,8 +8,8 @@ from pitstop.advisor.fix.cure import Cure
 from pitstop.advisor.fix.execution import Execution, Rank, executions, function_name
 from pitstop.advisor.fix.insertion import elements
 from pitstop.advisor.fix.module import Module
-from pitstop.advisor.fix.names import Home, Names, homes
-from pitstop.advisor.fix.option import Option, covered, parse_options
+from pitstop.advisor.fix.names import LOADERS, Home, Names, homes
+from pitstop.advisor.fix.option import WRITABLE, Option, covered, parse_options
 from pitstop.advisor.fix.statement import NotAStatement, Site, Statements
 from pitstop.errors import FixRefused
 
@@ -18,7 +18,7 @@ __all__ = ["Locating", "existing", "home_of"]
 
 def home_of(name: str, cure: Cure) -> Home:
     """Where a bare name of a cure lives."""
-    return homes(cure.imports).get(name, Home(name, ""))
+    return homes(cure.imports).get(name, Home(name, LOADERS if name in WRITABLE else ""))
 
 
 def existing(names: Names, site: Site) -> list[tuple[Option, cst.CSTNode | None]]:
@@ -29,7 +29,7 @@ def existing(names: Names, site: Site) -> list[tuple[Option, cst.CSTNode | None]
             continue
         chains = parse_options(names.module.code(element.value), renamed=names.loaders)
         found += [(chain, element.value if len(chains) == 1 else None) for chain in chains]
-    return [(option, node) for option, node in found if _last(option.root) == _last(site.root)]
+    return [(option, node) for option, node in found if _last(option.root) in ("", _last(site.root))]
 
 
 def _last(dotted: str) -> str:
@@ -95,7 +95,7 @@ class Locating:
             try:
                 sites = self._sites_of(each, cure, option)
             except FixRefused as refusal:
-                if each.rank is not Rank.ARGUMENT:
+                if _telling(each, refusal):
                     reasons.append(refusal)
             else:
                 found.setdefault(frozenset(site.at for site in sites), sites)
@@ -137,9 +137,15 @@ class Locating:
 
 
 def _reason(cure: Cure, reasons: list[FixRefused]) -> FixRefused:
-    told = [each for each in reasons if not isinstance(each, NotAStatement)] or reasons
-    if told:
-        return told[0]
+    if reasons:
+        return reasons[0]
     where = f" of {cure.function}()" if cure.function and "<" not in cure.function else ""
     changed = "was the file changed after it was observed?"
     return FixRefused(f"line {cure.line}{where} executes no statement that takes options; {changed}")
+
+
+def _telling(execution: Execution, refusal: FixRefused) -> bool:
+    """Whether a reason is about the statement, not about something else on the line."""
+    if execution.rank is Rank.QUERY:
+        return isinstance(execution.node, cst.Call) and not isinstance(refusal, NotAStatement)
+    return execution.rank is Rank.EXECUTOR

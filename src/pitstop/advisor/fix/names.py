@@ -9,8 +9,9 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 from libcst.metadata import Assignment, ImportAssignment
 
-from pitstop.advisor.fix.importing import Imported, NewImports, exports, imports_of
+from pitstop.advisor.fix.importing import Imported, NewImports, imports_of
 from pitstop.advisor.fix.module import Module
+from pitstop.advisor.fix.package import exports, inherits
 from pitstop.advisor.fix.source import Edit
 from pitstop.errors import FixRefused
 
@@ -97,10 +98,14 @@ class Names:
         """Whether an expression names the class of a cure.
 
         A class may be imported from a package that re-exports it, so its name decides, unless the
-        file holds a class of this name from exactly the cure's module as well.
+        file holds a class of this name from exactly the cure's module as well. A subclass will do;
+        a home without a name is any class.
         """
+        if not home.name:
+            return True
         if identity.name != home.name:
-            return False
+            module = identity.imported.module if identity.imported is not None else ()
+            return inherits(self.module.source.path, module, identity.name, base=home.name)
         if identity.imported is None or identity.imported.provides(home.name, home.module):
             return True
         return not any(each.provides(home.name, home.module) and each.name for each in self.imports)

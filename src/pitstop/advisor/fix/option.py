@@ -16,10 +16,11 @@ __all__ = [
 ]
 
 EAGER = frozenset({"selectinload", "joinedload", "subqueryload", "contains_eager"})
-EXTRA_STATEMENT = frozenset({"selectinload", "subqueryload", "selectin_polymorphic"})
+POLYMORPHIC = "selectin_polymorphic"
+EXTRA_STATEMENT = frozenset({"selectinload", "subqueryload", POLYMORPHIC})
 COLUMNS = frozenset({"undefer", "undefer_group", "load_only", "with_expression"})
 OPPOSED = frozenset({"lazyload", "raiseload", "noload", "defer"})
-WRITABLE = (EAGER | COLUMNS | {"immediateload", "defaultload", "selectin_polymorphic"}) - {"contains_eager"}
+WRITABLE = (EAGER | COLUMNS | {"immediateload", "defaultload", POLYMORPHIC}) - {"contains_eager"}
 
 Spell = Callable[[str], str]
 
@@ -58,12 +59,9 @@ class Option:
 
     @property
     def root(self) -> str:
-        """The class the chain starts from, as written: ``Post`` or ``models.Post``."""
-        for argument in self.steps[0].arguments:
-            owner = _owner(argument)
-            if owner is not None:
-                return ast.unparse(owner)
-        return ""
+        """The class the chain starts from, as written: ``Post`` or ``models.Post``; "" for any."""
+        owners = [_owner(argument) for argument in self.steps[0].arguments]
+        return next((ast.unparse(each) for each in owners if not isinstance(each, ast.Constant)), "")
 
     @property
     def path(self) -> tuple[tuple[str, ...], ...]:
@@ -86,6 +84,9 @@ class Option:
         """
         first, *rest = self.steps
         head = loader(first.loader) + first.render(spell, root=self.root, root_as=root_as)
+        if first.loader == POLYMORPHIC and rest:  # it has no loaders as methods
+            below = Option(tuple(rest))
+            return f"{head}.options({below.render(spell, loader=loader, root_as=spell(below.root))})"
         return head + "".join(f".{step.loader}{step.render(spell)}" for step in rest)
 
     def tail(self, spell: Spell, *, after: int) -> str:
@@ -118,11 +119,11 @@ def parse_cure(expression: str) -> Option | None:
         options = parse_options(expression)
     except SyntaxError:
         return None
-    if len(options) != 1:
+    if not options or any(not covered(each, by=options[-1]) for each in options):
         return None
-    option = options[0]
+    option = options[-1]
     simple = all(isinstance(n, _PLAIN) for step in option.steps for a in step.arguments for n in ast.walk(a))
-    return option if simple and option.root and all(s.loader in WRITABLE for s in option.steps) else None
+    return option if simple and all(s.loader in WRITABLE for s in option.steps) else None
 
 
 _PLAIN = (ast.Name, ast.Attribute, ast.Call, ast.Load, ast.Constant, ast.List, ast.keyword)
@@ -166,12 +167,17 @@ def _step(loader: str, call: ast.Call) -> Step:
 
 
 def _attribute_name(argument: ast.expr) -> str:
+    subclass = ""
     while isinstance(argument, ast.Call) and isinstance(argument.func, ast.Attribute):
-        argument = argument.func.value  # of_type(...), and_(...)
-    return argument.attr if isinstance(argument, ast.Attribute) else ast.unparse(argument)
+        if argument.func.attr == "of_type" and argument.args:  # and_(...) still loads the attribute
+            subclass = f".of_type({_attribute_name(argument.args[0])})"
+        argument = argument.func.value
+    if isinstance(argument, ast.List):
+        return ", ".join(map(_attribute_name, argument.elts))
+    return argument.attr + subclass if isinstance(argument, ast.Attribute) else ast.unparse(argument)
 
 
-def _owner(argument: ast.expr) -> ast.expr | None:
+def _owner(argument: ast.expr) -> ast.expr:
     while isinstance(argument, ast.Call) and isinstance(argument.func, ast.Attribute):
         argument = argument.func.value
     return argument.value if isinstance(argument, ast.Attribute) else argument
@@ -187,7 +193,10 @@ def covered(option: Option, *, by: Option) -> bool:
 def _step_covers(step: Step, by: Step) -> bool:
     if step.loader in COLUMNS or by.loader in COLUMNS:
         return step.loader == by.loader and set(step.names) <= set(by.names)
-    return step.names == by.names and by.loader in EAGER and step.settings <= by.settings
+    if step.loader == POLYMORPHIC:
+        return by.loader == POLYMORPHIC and step.names == by.names
+    loads = by.loader in EAGER or by.loader == step.loader
+    return loads and step.names == by.names and step.settings <= by.settings
 
 
 def conflicting(option: Option, *, with_: Option) -> bool:

@@ -119,7 +119,7 @@ class Statements:
             raise FixRefused(
                 f"{code} selects {self.wanted.name} more than once: {', '.join(sorted(matching))}"
             )
-        raise FixRefused(f"{code} selects no {self.wanted.name} entity")
+        raise FixRefused(f"{code} selects no {self.wanted.name + ' ' if self.wanted.name else ''}entity")
 
     def _merged(self, expressions: Iterable[cst.BaseExpression], *, at: cst.CSTNode) -> list[Site]:
         """The sites of all; those of other classes are left out as long as one is of this class."""
