@@ -88,6 +88,12 @@ def test_nobody_there(locustfile):
         run_bench(pair)
 
 
+def test_address_without_scheme(locustfile):
+    """An address that is none is refused with the way to write it."""
+    with pytest.raises(BenchError, match=r"'127\.0\.0\.1:8000' \(before\) is no address of a server"):
+        run_bench(ServerPair("127.0.0.1:8000", "http://127.0.0.1:9", locustfile))
+
+
 def test_no_locustfile(tmp_path):
     """A locustfile that is not there is named."""
     with pytest.raises(BenchError, match="no locustfile at"):

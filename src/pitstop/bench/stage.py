@@ -83,6 +83,10 @@ def _stage_servers(subject: ServerPair, stack: ExitStack, directory: Path, say: 
         ("before", subject.before, subject.before_pid),
         ("after", subject.after, subject.after_pid),
     ):
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise BenchError(
+                f"{url!r} ({name}) is no address of a server: write it like http://127.0.0.1:8000"
+            )
         say(f"looking for {name} at {url}")
         if not _answers(url):
             raise BenchError(f"nobody answers at {url} ({name}): start the server first")

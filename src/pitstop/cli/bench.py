@@ -188,7 +188,9 @@ def _shown(*, quiet: bool) -> Iterator[Callable[[Moment], None]]:
         with _bar(console) as show:
             yield show
     else:
-        yield _Lines(console).show
+        lines = _Lines(console)
+        yield lines.show
+        lines.close()
 
 
 @contextmanager
@@ -222,17 +224,22 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = time.monotonic()
-        self._last = ""
+        self._rate = ""
 
     def show(self, moment: Moment) -> None:
         """Print the beginning of each step."""
-        if moment.fresh:
-            ended = f" (before: {self._last})" if self._last else ""
-            elapsed = time.monotonic() - self._begun
-            self._console.print(f"[{elapsed:4.0f} s] {moment.doing}{ended}", markup=False, highlight=False)
-            self._last = ""
-        else:
-            self._last = _rate(moment)
+        if not moment.fresh:
+            self._rate = _rate(moment)
+            return
+        self.close()
+        elapsed = time.monotonic() - self._begun
+        self._console.print(f"[{elapsed:4.0f} s] {moment.doing}", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Print the rate of the step that has ended."""
+        if self._rate:
+            self._console.print(f"         {self._rate}", markup=False, highlight=False)
+        self._rate = ""
 
 
 def _rate(moment: Moment) -> str:
