@@ -7,9 +7,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.advisor.fix_lab import MODELS, ORM, cures_at, marked, planned, write
 
 from pitstop.advisor.fix import Cure, plan_fixes
+from tests.advisor.fix_lab import MODELS, ORM, cures_at, marked, planned, write
 
 HEAD = """\
 from sqlalchemy import func, select, text, union

@@ -16,9 +16,9 @@ from sqlalchemy import StaticPool, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from tests.advisor.fix_lab import cures_at, marked
 
 from pitstop.advisor.fix import plan_fixes, write_fixes
+from tests.advisor.fix_lab import cures_at, marked
 
 MODELS = """
 from sqlalchemy import ForeignKey, Text

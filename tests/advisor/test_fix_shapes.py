@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from tests.advisor.fix_lab import fixed
 
 HEAD = """\

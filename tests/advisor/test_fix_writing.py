@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.advisor.fix_lab import MARK, cures_at, marked, planned, write
 
 from pitstop.advisor.fix import FileFix, plan_fixes, write_fixes
 from pitstop.errors import FixError, FixRefused
+from tests.advisor.fix_lab import MARK, cures_at, marked, planned, write
 
 SOURCE = """\
 from sqlalchemy import select
