@@ -436,6 +436,13 @@ def test_long_line_is_wrapped(tmp_path: Path) -> None:
     )
 
 
+def test_long_get_is_wrapped(tmp_path: Path) -> None:
+    """The same for the options of get()."""
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 60\n")
+    after = fixed(tmp_path, HEAD + "def f(s):\n    return s.get(Post, 1)§\n", AUTHORS)
+    assert after.endswith(f"    return s.get(Post, 1, options=[\n        {AUTHORS},\n    ])\n")
+
+
 def test_several_cures_of_one_statement(tmp_path: Path) -> None:
     """Cures that another one covers are left out; the others share one options()."""
     source = HEAD + "def f(s):\n    return s.scalars(select(Post)).all()§\n"

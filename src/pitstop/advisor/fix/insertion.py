@@ -52,7 +52,10 @@ def _into_get(module: Module, call: cst.BaseExpression, texts: Sequence[str]) ->
         raise FixRefused(f"{module.code(call)} takes keywords from elsewhere")
     keyword = _options_keyword(call)
     if keyword is None:
+        line = module.line_text(module.end(call))
         text = f"options=[{', '.join(texts)}]"
+        if len(line) + len(text) + 2 > _width(module, line):
+            text = f"options=[{_lines(module, texts, indent=indentation(line))}]"
         return _appended(module, call.args, close=module.end(call) - 1, texts=[text])
     if not isinstance(keyword.value, cst.List | cst.Tuple):
         raise FixRefused(f"the options come from elsewhere: {module.code(keyword.value)}")
@@ -105,9 +108,13 @@ def _own_line(module: Module, dot: int, texts: Sequence[str]) -> Edit:
 
 
 def _wrapped(module: Module, texts: Sequence[str], *, indent: str) -> str:
+    return f".options({_lines(module, texts, indent=indent)})"
+
+
+def _lines(module: Module, texts: Sequence[str], *, indent: str) -> str:
+    """What stands between brackets, each text on a line of its own."""
     newline, deeper = module.source.newline, indent + module.tree.default_indent
-    lines = "".join(f"{deeper}{text},{newline}" for text in texts)
-    return f".options({newline}{lines}{indent})"
+    return newline + "".join(f"{deeper}{text},{newline}" for text in texts) + indent
 
 
 def _width(module: Module, line: str) -> int:
