@@ -160,6 +160,13 @@ def test_local_import(tmp_path: Path) -> None:
         """)
 
 
+def test_nothing_imported_above_a_decorator(tmp_path: Path) -> None:
+    """In a file without imports the first one goes above the first definition and its decorators."""
+    source = "#!/bin/python\n\n@dec\ndef f(s):\n    from shop.models import select, Post\n    return s.scalars(select(Post)).all()§\n"
+    after = fixed(tmp_path, source, "selectinload(Post.comments)")
+    assert after.startswith("#!/bin/python\n\nfrom sqlalchemy.orm import selectinload\n\n@dec\ndef f(s):\n")
+
+
 def test_relative_line(tmp_path: Path) -> None:
     """A new import line is relative where the file imports relatively from that package."""
     source = "from sqlalchemy import select\nfrom .models.post import Post\n" + BODY

@@ -192,7 +192,10 @@ class NewImports:
             stop = self.module.data.find(b"\n", self.module.end(body[0]))
             if stop >= 0:
                 return Edit(stop + 1, stop + 1, newline + line)
-        first = self.module.line_start(self.module.start(body[0])) if body else 0
+        top: cst.CSTNode | None = body[0] if body else None
+        if isinstance(top, cst.FunctionDef | cst.ClassDef) and top.decorators:
+            top = top.decorators[0]
+        first = self.module.line_start(self.module.start(top)) if top else 0
         return Edit(first, first, line + newline)
 
     def _neighbour(self, home: str) -> cst.CSTNode | None:
