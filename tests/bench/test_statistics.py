@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitstop.bench.statistics import estimate, interval_kind, paired_ratio, percentile, quantile_curve
+from pitstop.bench.statistics import (
+    estimate,
+    interval_kind,
+    paired_ratio,
+    percentile,
+    quantile_curve,
+    unpaired_ratio,
+)
 
 values = st.lists(st.floats(min_value=0.001, max_value=1e6), min_size=1, max_size=200)
 
@@ -77,6 +84,27 @@ def test_interval_covers_the_truth_as_often_as_it_says(repeats):
         ratio = paired_ratio(after, before)
         hits += ratio.low <= 10.0 <= ratio.high
     assert 0.935 <= hits / runs <= 0.965
+
+
+@pytest.mark.parametrize("repeats", [3, 6])
+def test_unpaired_interval_covers_the_truth(repeats):
+    """Of 2,000 simulated pairs of runs with unequal spread at least 94% have the factor in their interval."""
+    chance = random.Random(11)
+    runs, hits = 2000, 0
+    for _ in range(runs):
+        old = [100 * math.exp(chance.gauss(0, 0.3)) for _ in range(repeats)]
+        new = [50 * math.exp(chance.gauss(0, 0.1)) for _ in range(repeats)]
+        ratio = unpaired_ratio(new, old)
+        hits += ratio.low <= 0.5 <= ratio.high
+    assert hits / runs >= 0.94
+
+
+def test_unpaired_ratio_of_steady_figures_is_exact():
+    """Figures that never vary, such as statements, have an interval of no width."""
+    ratio = unpaired_ratio([6.0] * 3, [2.0] * 3)
+    assert (ratio.low, ratio.value, ratio.high) == pytest.approx((3.0, 3.0, 3.0))
+    assert unpaired_ratio([6.0] * 2, [2.0] * 3).low is None
+    assert unpaired_ratio([], [2.0]) is None
 
 
 def test_few_repeats():

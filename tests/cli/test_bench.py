@@ -44,7 +44,7 @@ def pair(tmp_path):
     """The options that name two servers, the second one quicker, and a locustfile."""
     (tmp_path / "load.py").write_text(LOAD)
     processes, options = [], ["--locustfile", str(tmp_path / "load.py")]
-    for name, delay_s in (("--before", "0.02"), ("--after", "0.01")):
+    for name, delay_s in (("--before", "0.08"), ("--after", "0.01")):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             command = [sys.executable, "-c", APP, str(listener.fileno()), delay_s]
@@ -86,6 +86,17 @@ def test_json_is_all_there_is_on_standard_output(pair, tmp_path):
     assert found["schema"] == 1
     assert found == json.loads((tmp_path / "proof" / "result.json").read_text())
     assert "pitstop bench --locustfile" in found["command"]
+
+
+def test_passwords_stay_out_of_the_report(pair, tmp_path, sync_database_url):
+    """What a DSN carries is neither in the JSON nor on the page."""
+    password = sync_database_url.partition("@")[0].rpartition(":")[2]
+    dsn = ["--dsn", sync_database_url]
+    done = bench(*pair, *SHORT, *dsn, "--only", "throughput", "--out", "proof", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = [path.read_text() for path in (tmp_path / "proof").iterdir()]
+    assert len(written) == 2
+    assert all(password not in text for text in [done.stdout, done.stderr, *written])
 
 
 def test_for_a_person(pair, tmp_path):
@@ -140,6 +151,17 @@ def test_errors_make_exit_code_1(pair, tmp_path):
     assert "not what was asked for" in " ".join(done.stdout.split())
 
 
+def test_regression_makes_exit_code_1(pair, tmp_path):
+    """Against an earlier result in which the servers were the other way round, one became worse."""
+    swapped = [{"--before": "--after", "--after": "--before"}.get(word, word) for word in pair]
+    often = [*SHORT, "--repeat", "3", "--only", "throughput"]
+    assert bench(*swapped, *often, "--out", "old", directory=tmp_path).returncode == 0
+    done = bench(*pair, *often, "--against", "old", directory=tmp_path)
+    assert done.returncode == 1
+    worse = [line for line in done.stderr.splitlines() if line.endswith("WORSE")]
+    assert worse[0].startswith("throughput, before, requests/s:")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -147,6 +169,7 @@ def test_errors_make_exit_code_1(pair, tmp_path):
         (["blgo"], "no service 'blgo': there is blog"),
         (["blog", "--forms", "naive,fast"], "no form 'fast' of blog"),
         (["blog", "--before", "http://a"], "service 'blog' brings its own servers and load"),
+        (["blog", "--against", "no.json"], "no result at no.json"),
         (["blog", "--seconds", "0"], "seconds 0.0 cannot be run"),
     ],
 )

@@ -8,6 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pitstop.bench.comparison import Change as Change
+    from pitstop.bench.comparison import Comparison as Comparison
+    from pitstop.bench.comparison import compare as compare
     from pitstop.bench.progress import Moment as Moment
     from pitstop.bench.progress import Progress as Progress
     from pitstop.bench.report import write_report as write_report
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
     from pitstop.bench.table import render_table as render_table
 
 _HOMES = {
+    "Change": "comparison",
+    "Comparison": "comparison",
     "Moment": "progress",
     "Progress": "progress",
     "Result": "result",
     "ServerPair": "subject",
     "Service": "subject",
+    "compare": "comparison",
     "dump_result": "result",
     "load_result": "result",
     "render_table": "table",
@@ -33,11 +39,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Change",
+    "Comparison",
     "Moment",
     "Progress",
     "Result",
     "ServerPair",
     "Service",
+    "compare",
     "dump_result",
     "load_result",
     "render_table",

@@ -73,32 +73,45 @@ def run_bench(
         ServerError: no PostgreSQL to run on.
     """
     _check(users=users, throughput_users=throughput_users, seconds=seconds, repeat=repeat, warmup=warmup)
-    if (
-        find_spec("locust") is None
-    ):  # found, not imported: it would patch the standard library of this process
-        require("locust", extra="bench", what="load runs")
-    begun = time.monotonic()
-    started = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-    subject = Service(subject) if isinstance(subject, str) else subject
+    _need_locust()
+    begun, started = time.monotonic(), datetime.now(UTC).astimezone()
     modes = (only,) if only else MODES
     timing = _Timing({"throughput": throughput_users, "latency": users}, seconds, warmup, repeat, modes)
-    with set_stage(subject, say=Reporter(progress, windows=1, window_s=1.0).prepare) as stage:
+    prepare = Reporter(progress, windows=1, window_s=1.0).prepare
+    with set_stage(Service(subject) if isinstance(subject, str) else subject, say=prepare) as stage:
         measurements = _measure(stage, timing, progress)
         machine = this_machine(postgresql=_postgresql(stage))
-    forms = tuple(form.name for form in stage.forms)
     return Result(
         schema=SCHEMA,
         subject=stage.subject,
-        started=started,
+        started=started.isoformat(timespec="seconds"),
         took_s=round(time.monotonic() - begun, 1),
         command=command,
         machine=machine,
-        parameters=Parameters(forms, users, throughput_users, seconds, warmup, repeat, stage.scale),
+        parameters=_parameters(stage, timing),
         measurements=measurements,
         interval=interval_kind(repeat),
         verdict=verdict(measurements),
         failed=bool(failed_forms(measurements)),
         notes=notes(measurements, repeat=repeat),
+    )
+
+
+def _need_locust() -> None:
+    # Looked for and not imported: it would patch the standard library of this process.
+    if find_spec("locust") is None:
+        require("locust", extra="bench", what="load runs")
+
+
+def _parameters(stage: Stage, timing: _Timing) -> Parameters:
+    return Parameters(
+        forms=tuple(form.name for form in stage.forms),
+        users=timing.users["latency"],
+        throughput_users=timing.users["throughput"],
+        seconds=timing.seconds,
+        warmup=timing.warmup,
+        repeat=timing.repeat,
+        scale=stage.scale,
     )
 
 

@@ -92,8 +92,14 @@ def _stage_servers(subject: ServerPair, stack: ExitStack, directory: Path, say: 
             raise BenchError(f"nobody answers at {url} ({name}): start the server first")
         forms.append(Form(name, url.rstrip("/"), pid or listening_process(url), database))
     scenarios: dict[Mode, str] = {"throughput": subject.scenario, "latency": subject.scenario}
-    named = f"{subject.before} -> {subject.after}"
+    named = f"{_public(subject.before)} -> {_public(subject.after)}"
     return Stage(named, tuple(forms), str(subject.locustfile.resolve()), scenarios, directory, None)
+
+
+def _public(url: str) -> str:
+    """An address without the name and password that it may carry."""
+    where = urlsplit(url)
+    return where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
 
 
 def _stage_service(plan: Plan, url: str | None, stack: ExitStack, directory: Path, say: Say) -> Stage:

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-__all__ = ["Estimate", "Ratio", "estimate", "interval_kind", "paired_ratio", "percentile", "quantile_curve"]
+__all__ = [
+    "Estimate",
+    "Ratio",
+    "estimate",
+    "interval_kind",
+    "paired_ratio",
+    "percentile",
+    "quantile_curve",
+    "unpaired_ratio",
+]
 
 # Two-sided 95% points of Student's t distribution for 1 to 30 degrees of freedom.
 _T95 = (
@@ -88,6 +97,28 @@ def paired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
         return None
     ratios = [above / below for above, below in pairs]
     return Ratio(math.exp(fmean(map(math.log, ratios))), *_log_interval(ratios))
+
+
+def unpaired_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
+    """The ratio of two runs made at different times: Welch's t interval of the logarithms.
+
+    Welch, "The generalization of 'Student's' problem when several different population variances are
+    involved", Biometrika 34 (1947). The interval needs three values on each side.
+
+    Returns:
+        None if there is no value on a side, or one is not above zero.
+    """
+    if not numerators or not denominators or min(*numerators, *denominators) <= 0.0:
+        return None
+    above, below = [[math.log(value) for value in side] for side in (numerators, denominators)]
+    middle = fmean(above) - fmean(below)
+    if min(len(above), len(below)) < 3:
+        return Ratio(math.exp(middle), None, None)
+    errors = [stdev(side) ** 2 / len(side) for side in (above, below)]
+    spread = sum(e * e / (len(side) - 1) for e, side in zip(errors, (above, below), strict=True))
+    degrees = int(sum(errors) ** 2 / spread) if spread else len(above) + len(below) - 2
+    reach = min(_t95(max(degrees, 1)) * math.sqrt(sum(errors)), 300.0)
+    return Ratio(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
 
 
 def interval_kind(repeats: int) -> str:

@@ -1,5 +1,6 @@
 """``pitstop bench``: the same load before and after; the proof as table, JSON and page."""
 
+import re
 import shlex
 import signal
 import sys
@@ -14,13 +15,17 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+from rich.text import Text
 
 from pitstop.bench import (
+    Change,
     Moment,
     Result,
     ServerPair,
     Service,
+    compare,
     dump_result,
+    load_result,
     render_table,
     run_bench,
     write_report,
@@ -82,16 +87,21 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="Directory of the report.", show_default="./pitstop-bench-...")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Earlier result.json; exit code 1 if something became worse.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")] = False,
 ) -> None:
     """Prove that something became faster: the same load on both, interleaved, with intervals.
 
-    Exit code 1 if a form answered with errors.
+    Exit code 1 if a form answered with errors, or is worse than in the result --against.
 
     pitstop bench blog
 
     pitstop bench --before http://127.0.0.1:8000 --after http://127.0.0.1:8001 --locustfile load.py
     """
+    earlier = load_result(against) if against else None
     subject = (
         _service(service, forms=forms, scale=scale, scenario=scenario, own=(before, after, locustfile))
         if service
@@ -110,7 +120,8 @@ def bench(
             command=_command(),
         )
     _present(result, out or _default_directory(service or "servers"), as_json=json)
-    if result.failed:
+    regressed = _compare(earlier, result) if earlier else False
+    if result.failed or regressed:
         raise typer.Exit(1)
 
 
@@ -139,14 +150,8 @@ def _servers(
 
 
 def _command() -> str:
-    """The command line, as it can be repeated; what a DSN carries stays out of reports."""
-    words = ["pitstop", *sys.argv[1:]]
-    for index, word in enumerate(words):
-        if word == "--dsn" and index + 1 < len(words):
-            words[index + 1] = "$DSN"
-        elif word.startswith("--dsn="):
-            words[index] = "--dsn=$DSN"
-    return shlex.join(words).replace("'$DSN'", "$DSN").replace("'--dsn=$DSN'", "--dsn=$DSN")
+    """The command line, as it can be repeated; passwords in addresses stay out of reports."""
+    return re.sub(r"//[^/@\s]*@", "//...@", shlex.join(["pitstop", *sys.argv[1:]]))
 
 
 def _default_directory(subject: str) -> Path:
@@ -162,6 +167,23 @@ def _present(result: Result, directory: Path, *, as_json: bool) -> None:
     console.print()
     console.print(render_table(result))
     console.print(f"report: {page}", style="bold", highlight=False, soft_wrap=True)
+
+
+def _compare(earlier: Result, result: Result) -> bool:
+    """Tell on standard error what changed since an earlier result; whether something became worse."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    comparison = compare(earlier, result)
+    for warning in comparison.warnings:
+        console.print(Text(f"note: {warning}", style="yellow"))
+    for change in comparison.changes:
+        console.print(Text(f"{change}{'  WORSE' if change.regressed else ''}", style=_colour(change)))
+    return bool(comparison.regressions)
+
+
+def _colour(change: Change) -> str:
+    if change.regressed:
+        return "bold red"
+    return "green" if change.low is not None and change.low > 1.0 else "dim"
 
 
 @contextmanager
