@@ -72,6 +72,13 @@ def test_page_escapes_what_servers_say(tmp_path):
     assert 'class="card"' not in page
 
 
+def test_large_figures_are_gains_that_were_shown(tmp_path):
+    """What may be no difference at all, or a loss, is not praised at the head of the page."""
+    assert write_report(made(), tmp_path / "gain").read_text().count('class="card"') == 3
+    page = write_report(made(before_ms=10, after_ms=10), tmp_path / "none").read_text()
+    assert page.count('class="card"') == 1  # the statements
+
+
 def test_more_than_two_forms(tmp_path):
     """Each form after the first has its figures and its gains."""
     windows = [window(form, ms=[ms] * 20) for form, ms in (("a", 90), ("b", 30), ("c", 10)) for _ in range(3)]

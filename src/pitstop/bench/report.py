@@ -112,6 +112,6 @@ def _card(
 ) -> Iterator[Card]:
     gain = measurement.gain(measurement.forms[-1].form, metric)
     old, new = pair
-    if gain and gain.value >= 1.0 and old and new:
+    if gain and old and new and (gain.value if gain.low is None else gain.low) > 1.0:
         detail = f"{show(old.value)} \u2192 {show(new.value)}"
         yield Card(f"{times(gain.value)}\u00d7", label, detail)
