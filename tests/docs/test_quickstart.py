@@ -23,14 +23,14 @@ REQUESTS = 10
 def shown(command: str) -> list[list[str]]:
     """What the page shows below a command, once for each time it is shown, as comparable lines."""
     blocks = [each.text for each in fences((DOCS / "quickstart.md").read_text("utf-8"))]
-    return [
-        comparable(block.partition(f"$ {command}\n")[2]) for block in blocks if f"$ {command}\n" in block
-    ]
+    return [comparable(block.partition(f"$ {command}\n")[2]) for block in blocks if f"$ {command}\n" in block]
 
 
 def comparable(text: str) -> list[str]:
     """Lines without what differs from run to run: times, spaces in tables, the order of equals."""
-    lines = [line for line in text.splitlines() if not line.startswith(("Observed until", "uvicorn (process)"))]
+    lines = [
+        line for line in text.splitlines() if not line.startswith(("Observed until", "uvicorn (process)"))
+    ]
     lines = [re.sub(r"\d[\d,]*\.\d+ ?(ms)?", "#", re.sub(r"^ ?\d(?= CRITICAL)", "n", line)) for line in lines]
     lines = [re.sub(r"^GET /books.*", "GET /books", " ".join(line.split())) for line in lines]
     return sorted(line for line in lines if line)
@@ -61,7 +61,18 @@ def served(directory: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [PITSTOP, "run", "--reset", "--", sys.executable, "-m", "uvicorn", "shop:app", "--port", str(port)]
+    command = [
+        PITSTOP,
+        "run",
+        "--reset",
+        "--",
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "shop:app",
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen(
         command, cwd=directory, env=environment(directory), text=True, stderr=subprocess.PIPE
     )
@@ -106,6 +117,12 @@ def test_the_loop(tmp_path: Path) -> None:
 
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-c", os.devnull, "test_shop.py"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment(tmp_path), text=True, capture_output=True, timeout=60, check=False
+        command,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
