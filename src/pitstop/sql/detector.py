@@ -21,8 +21,8 @@ from pitstop.sql.cure import (
     repeat_cure,
     together_cure,
 )
+from pitstop.sql.lineage import Execution, Lineage
 from pitstop.sql.location import Location, Site
-from pitstop.sql.origin import Execution
 from pitstop.sql.records import FindingKind, NPlusOne, Statement
 
 __all__ = ["Detector"]
@@ -134,11 +134,12 @@ class Detector:
             or the file of one of its lines matches.
     """
 
-    __slots__ = ("_allow", "_columns", "_lazy", "_once", "_statements", "_threshold", "_writes")
+    __slots__ = ("_allow", "_columns", "_lazy", "_lineage", "_once", "_statements", "_threshold", "_writes")
 
     def __init__(self, *, threshold: int = 3, allow: tuple[str, ...] = ()) -> None:
         self._threshold = threshold
         self._allow = allow
+        self._lineage = Lineage()
         self._lazy: dict[tuple[Any, Any], _RowGroup] = {}
         self._columns: dict[tuple[Any, Any], _RowGroup] = {}
         self._once: dict[Hashable, tuple[float, object]] = {}  # most statements of a request run once
@@ -162,13 +163,14 @@ class Detector:
             execution: what the ORM was doing, or None for Core.
             parameters: as the driver got them; None for an executemany.
         """
-        kind = execution.kind if execution is not None else "query"
-        if kind == "query":
+        if execution is not None:
+            execution = self._lineage.resolve(execution)
+        if execution is None or execution.kind == "query":
             if not fingerprint.reads:
                 self._writes += 1
             elif site.location is not None:
                 self._see_statement(statement, fingerprint, site, execution, parameters or statement.text)
-        elif execution is not None:
+        else:
             self._see_load(execution, statement.ms)
 
     def _see_statement(
@@ -193,7 +195,7 @@ class Detector:
     def _see_load(self, execution: Execution, ms: float) -> None:
         cause = execution.cause
         if execution.kind == "eager":
-            group = self._group(cause) if cause is not None and cause.kind != "query" else None
+            group = self._group(cause) if cause is not None else None
             if group is not None:  # it would not run but for the load that brought it along
                 group.count += 1
                 group.ms += ms

@@ -4,8 +4,8 @@ import threading
 
 from pitstop.postgres import Fingerprint
 from pitstop.sql.detector import Detector
+from pitstop.sql.lineage import Execution
 from pitstop.sql.location import Location, Site
-from pitstop.sql.origin import Execution
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
 
 __all__ = ["Trace"]
