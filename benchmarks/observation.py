@@ -30,7 +30,8 @@ PEERS = {"opentelemetry": "opentelemetry.instrumentation.sqlalchemy", "queryspy"
 
 
 def variants() -> list[str]:
-    return ["bare", "pitstop", *(name for name, module in PEERS.items() if _installed(module))]
+    """``bare again`` is the control: what the same thing measures against itself on this machine."""
+    return ["bare", "bare again", "pitstop", *(name for name, module in PEERS.items() if _installed(module))]
 
 
 def _installed(module: str) -> bool:

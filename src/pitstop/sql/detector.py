@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pitstop.postgres import Fingerprint, compared_columns, only_pages, split_literals
+from pitstop.postgres import compared_columns, fingerprint, only_pages, split_literals
 from pitstop.sql.cure import (
     Cure,
     WasLazy,
@@ -21,7 +21,7 @@ from pitstop.sql.cure import (
     repeat_cure,
     together_cure,
 )
-from pitstop.sql.lineage import Execution, Lineage
+from pitstop.sql.lineage import Execution, Lineage, Origin
 from pitstop.sql.location import Location, Site
 from pitstop.sql.records import FindingKind, NPlusOne, Statement
 
@@ -91,10 +91,11 @@ class _RowGroup(_Group):
 class _StatementGroup(_Group):
     """One hand-written statement from one chain of calls."""
 
-    __slots__ = ("samples", "text")
+    __slots__ = ("entity", "samples", "text")
 
-    def __init__(self, execution: Execution | None, text: str) -> None:
-        super().__init__(execution)
+    def __init__(self, origin: Origin | None, text: str) -> None:
+        super().__init__(None)
+        self.entity = origin.entity if origin is not None else None
         self.text = text
         self.samples: list[object] = []
 
@@ -147,46 +148,35 @@ class Detector:
         self._writes = 0
 
     def see(
-        self,
-        statement: Statement,
-        fingerprint: Fingerprint,
-        site: Site,
-        execution: Execution | None,
-        parameters: object,
+        self, statement: Statement, site: Site, execution: Execution | Origin | None, parameters: object
     ) -> None:
-        """Take note of one execution.
+        """Take note of one execution, before its rows are loaded.
 
         Args:
             statement: what was executed.
-            fingerprint: its fingerprint.
             site: the user's line and the calls that led there.
             execution: what the ORM was doing, or None for Core.
             parameters: as the driver got them; None for an executemany.
         """
+        if isinstance(execution, Execution):
+            self._see_load(self._lineage.resolve(execution), statement.ms)
+            return
         if execution is not None:
-            execution = self._lineage.resolve(execution)
-        if execution is None or execution.kind == "query":
-            if not fingerprint.reads:
-                self._writes += 1
-            elif site.location is not None:
-                self._see_statement(statement, fingerprint, site, execution, parameters or statement.text)
-        else:
-            self._see_load(execution, statement.ms)
+            self._lineage.begin(execution)
+        if not fingerprint(statement.text).reads:
+            self._writes += 1
+        elif site.location is not None:
+            self._see_statement(statement, site, execution, parameters or statement.text)
 
     def _see_statement(
-        self,
-        statement: Statement,
-        fingerprint: Fingerprint,
-        site: Site,
-        execution: Execution | None,
-        parameters: object,
+        self, statement: Statement, site: Site, origin: Origin | None, parameters: object
     ) -> None:
-        key = (fingerprint.digest, site.stack)
+        key = (statement.fingerprint, site.stack)
         group = self._statements.get(key)
         if group is not None:
             group.add_run(site, statement.ms, parameters)
         elif (first := self._once.pop(key, None)) is not None:
-            group = self._statements[key] = _StatementGroup(execution, statement.text)
+            group = self._statements[key] = _StatementGroup(origin, statement.text)
             group.add_run(site, *first)
             group.add_run(site, statement.ms, parameters)
         elif len(self._once) + len(self._statements) < _MAX_GROUPS:
@@ -214,6 +204,8 @@ class Detector:
 
     def findings(self) -> list[NPlusOne]:
         """The N+1 so far, most statements first."""
+        if not (self._lazy or self._columns or self._statements):
+            return []
         found = [self._lazy_finding(key, group) for key, group in self._lazy.items() if self._is_loop(group)]
         found += [
             self._column_finding(key, group)
@@ -290,8 +282,7 @@ class Detector:
         return {mapper.class_ for mapper in found if mapper.isa(root) and mapper is not root}
 
     def _repeat_finding(self, group: _StatementGroup) -> NPlusOne:
-        execution = group.first_execution
-        entity = execution.origin.entity if execution is not None and execution.origin is not None else None
+        entity = group.entity
         parent = entity.class_.__name__ if entity is not None else _first_table(group.text)
         text, (first, other, *_) = group.comparable()
         cure = repeat_cure(compared_columns(text, first, other))

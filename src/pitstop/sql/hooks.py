@@ -14,13 +14,17 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from pitstop.postgres import fingerprint
-from pitstop.sql.lineage import Execution
+from pitstop.sql.lineage import Execution, Origin
 from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, traces_of
 from pitstop.sql.records import Statement
 from pitstop.sql.trace import Trace
 
 __all__ = ["install"]
+
+# Frames between a line of the user's and _record, at the least: ours and SQLAlchemy's own.
+_DRIVER_SQL_FRAMES = 5  # _do_execute, _exec_single_context, _execute_context, exec_driver_sql
+_STATEMENT_FRAMES = 7  # ... _execute_context, _execute_clauseelement, _execute_on_connection, execute
 
 _lock = threading.Lock()
 _installed = False
@@ -100,15 +104,14 @@ def _record(
     failed: bool = False,
 ) -> None:
     ms = (perf_counter() - started) * 1000.0
-    site = find_site()
-    shape = fingerprint(text)
-    statement = Statement(text, shape.digest, ms, rows, site.location, failed)
+    site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
+    statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, failed)
     execution = _execution(context, site)
     for trace in traces:
-        trace.add(statement, shape, site, execution, parameters)
+        trace.add(statement, site, execution, parameters)
 
 
-def _execution(context: Any, site: Site) -> Execution | None:
+def _execution(context: Any, site: Site) -> Execution | Origin | None:
     """What the ORM is doing, or None for Core."""
     statement = context.invoked_statement
     attributes = getattr(statement, "_propagate_attrs", None)
@@ -117,7 +120,7 @@ def _execution(context: Any, site: Site) -> Execution | None:
     entity = getattr(attributes.get("plugin_subject"), "mapper", None)
     options = context.execution_options.get("_sa_orm_load_options")
     if options is None:
-        return Execution("query", site, entity=entity)
+        return Origin(site, entity)
     compiled = getattr(statement, "_compile_options", None)
     path = tuple(getattr(getattr(compiled, "_current_path", None), "path", ()))
     outer = getattr(options, "_sa_top_level_orm_context", None)
@@ -128,7 +131,7 @@ def _execution(context: Any, site: Site) -> Execution | None:
     if refreshed is None and (path or outer is not None):
         return Execution("eager", site, path=path, outer=outer)
     if refreshed is None:
-        return Execution("query", site, entity=entity)
+        return Origin(site, entity)
     names = frozenset(getattr(compiled, "_only_load_props", None) or ())
     return Execution(
         "column",

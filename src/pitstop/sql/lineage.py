@@ -28,6 +28,7 @@ class Origin:
     """One query by the user: where it was issued, and the mapper that it selects (or None)."""
 
     __slots__ = ("entity", "site")
+    kind = "query"
 
     def __init__(self, site: Site, entity: Any) -> None:
         self.site = site
@@ -35,26 +36,24 @@ class Origin:
 
 
 class Execution:
-    """One ORM statement.
+    """One ORM statement that completes the rows of a query.
 
     Attributes:
-        kind: ``"query"`` by the user; ``"lazy"`` relationship; ``"column"`` deferred or expired;
-            ``"eager"`` brought along by another load.
+        kind: ``"lazy"`` relationship; ``"column"`` deferred or expired; ``"eager"`` brought along by
+            another load.
         site: where it was caused.
         path: mappers and properties from the root entity to what is loaded.
         state: the instance that it is loaded for, or None.
         names: the column attributes that are loaded (``"column"`` only).
         expired: whether those had been loaded before and expired since.
         user_refresh: whether ``Session.refresh`` asked.
-        entity: mapper of what is selected, or None.
         outer: SQLAlchemy's context of the load that this one is part of, or None.
-        origin: the query itself, or the query whose rows it completes; None where that was not seen.
+        origin: the query whose rows it completes; None where that was not seen.
         cause: the load that brought an ``"eager"`` one along; None where that was the query itself.
     """
 
     __slots__ = (
         "cause",
-        "entity",
         "expired",
         "kind",
         "names",
@@ -76,7 +75,6 @@ class Execution:
         names: frozenset[str] = frozenset(),
         expired: bool = False,
         user_refresh: bool = False,
-        entity: Any = None,
         outer: Any = None,
     ) -> None:
         self.kind = kind
@@ -86,7 +84,6 @@ class Execution:
         self.names = names
         self.expired = expired
         self.user_refresh = user_refresh
-        self.entity = entity
         self.outer = outer
         self.origin: Origin | None = None
         self.cause: Execution | None = None
@@ -101,7 +98,6 @@ class Execution:
             names=self.names,
             expired=self.expired,
             user_refresh=self.user_refresh,
-            entity=self.entity,
         )
 
 
@@ -110,7 +106,9 @@ class _Load:
 
     __slots__ = ("base", "execution", "origin", "skip")
 
-    def __init__(self, execution: Execution, origin: Origin | None, base: tuple[Any, ...], skip: int) -> None:
+    def __init__(
+        self, execution: Execution | Origin, origin: Origin | None, base: tuple[Any, ...], skip: int
+    ) -> None:
         self.execution = execution
         self.origin = origin
         self.base = base
@@ -130,17 +128,12 @@ class Lineage:
         self._runs: list[int] = []
         self._loads: list[_Load] = []
 
-    def resolve(self, execution: Execution) -> Execution:
-        """Place one execution, just done, among the others.
+    def begin(self, origin: Origin) -> None:
+        """Take note of a query, just done. Must be called before its rows are loaded."""
+        self._note(_Load(origin, origin, (), 0))
 
-        Must be called before the rows of the execution are loaded.
-        """
-        if execution.kind == "query":
-            origin = Origin(execution.site, execution.entity)
-            execution = execution.like(kind="query", path=())
-            execution.origin = origin
-            self._note(_Load(execution, origin, (), 0))
-            return execution
+    def resolve(self, execution: Execution) -> Execution:
+        """Place one further load, just done, among the others. Must be called before its rows are loaded."""
         outer = self._find(execution.outer)
         if execution.kind == "eager":
             # subqueryload does not say what it is part of: it runs while the load before it is read
@@ -153,7 +146,7 @@ class Lineage:
         execution = execution.like(kind="eager", path=execution.path)
         if outer is not None:
             execution.origin = outer.origin
-            execution.cause = outer.execution if outer.execution.kind != "query" else None
+            execution.cause = outer.execution if isinstance(outer.execution, Execution) else None
             self._note(_Load(outer.execution, outer.origin, outer.base, outer.skip))
         return execution
 

@@ -24,7 +24,8 @@ _INFRASTRUCTURE = frozenset((
 ))
 # fmt: on
 _STOP, _SKIP, _PACKAGE, _USER = range(4)
-_PATIENCE = 16  # library frames in a row, above user code, after which a server or test runner has begun
+_PATIENCE = 6  # library frames in a row, above user code, after which a server or test runner has begun
+_MAX_SITES = 4096
 _PITSTOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib")}
@@ -33,6 +34,7 @@ _STDLIB = tuple(
 _STOP_FILES = (os.path.join(_PITSTOP, "web", "middleware.py"),)
 
 _classes: dict[str, int] = {}
+_sites: dict[int, "Site"] = {}
 
 
 class Location(NamedTuple):
@@ -78,16 +80,26 @@ def _classify(filename: str) -> int:
     return _USER
 
 
-def find_site() -> Site:
-    """Look for the user's line from the caller outwards."""
-    frame: FrameType | None = sys._getframe(1)
+def find_site(depth: int) -> Site:
+    """Look for the user's line outwards.
+
+    Args:
+        depth: frames to leave out, the caller's being 1: those known not to be the user's.
+    """
+    frame: FrameType | None = sys._getframe(depth)
     found, stack = _walk(frame, _USER, patience=_PATIENCE)
     if found is None:  # no code of the user's own: an application that is itself an installed package
         found, stack = _walk(frame, _PACKAGE, patience=_PATIENCE)
     if found is None:
         return NOWHERE
-    code = found.f_code
-    return Site(Location(code.co_filename, found.f_lineno or 0, _function(code)), stack)
+    site = _sites.get(stack)
+    if site is None:
+        code = found.f_code
+        site = Site(Location(code.co_filename, found.f_lineno or 0, _function(code)), stack)
+        if len(_sites) >= _MAX_SITES:
+            _sites.clear()
+        _sites[stack] = site
+    return site
 
 
 def _walk(frame: FrameType | None, wanted: int, *, patience: int) -> tuple[FrameType | None, int]:
@@ -103,7 +115,7 @@ def _walk(frame: FrameType | None, wanted: int, *, patience: int) -> tuple[Frame
             if kind is None:
                 kind = _classes[filename] = _classify(filename)
             if kind == wanted:
-                stack = hash((stack, filename, frame.f_lasti))
+                stack = hash((stack, id(frame.f_code), frame.f_lasti))
                 found = found or frame
                 left = patience
             elif kind == _STOP or (found is not None and not (left := left - 1)):

@@ -2,9 +2,8 @@
 
 import threading
 
-from pitstop.postgres import Fingerprint
 from pitstop.sql.detector import Detector
-from pitstop.sql.lineage import Execution
+from pitstop.sql.lineage import Execution, Origin
 from pitstop.sql.location import Location, Site
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
 
@@ -16,12 +15,17 @@ _MAX_GROUPS = 5_000
 class _Sum:
     __slots__ = ("calls", "max_ms", "rows", "text", "total_ms")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.calls = 0
-        self.total_ms = 0.0
-        self.max_ms = 0.0
-        self.rows = 0
+    def __init__(self, first: Statement) -> None:
+        self.text = first.text
+        self.calls = 1
+        self.total_ms = self.max_ms = first.ms
+        self.rows = first.rows
+
+    def add(self, ms: float, rows: int) -> None:
+        self.calls += 1
+        self.total_ms += ms
+        self.max_ms = max(self.max_ms, ms)
+        self.rows = self.rows + rows if rows >= 0 <= self.rows else -1
 
 
 class Trace:
@@ -44,12 +48,7 @@ class Trace:
         self.statements: list[Statement] = []
 
     def add(
-        self,
-        statement: Statement,
-        fingerprint: Fingerprint,
-        site: Site,
-        execution: Execution | None,
-        parameters: object,
+        self, statement: Statement, site: Site, execution: Execution | Origin | None, parameters: object
     ) -> None:
         """Take note of one execution; arguments as for :meth:`Detector.see`."""
         with self._lock:
@@ -57,20 +56,13 @@ class Trace:
             self.total_ms += statement.ms
             if len(self.statements) < self._keep:
                 self.statements.append(statement)
-            self._fold(statement)
-            self._detector.see(statement, fingerprint, site, execution, parameters)
-
-    def _fold(self, statement: Statement) -> None:
-        key = (statement.fingerprint, statement.location)
-        group = self._sums.get(key)
-        if group is None:
-            if len(self._sums) >= _MAX_GROUPS:
-                return
-            group = self._sums[key] = _Sum(statement.text)
-        group.calls += 1
-        group.total_ms += statement.ms
-        group.max_ms = max(group.max_ms, statement.ms)
-        group.rows = group.rows + statement.rows if statement.rows >= 0 <= group.rows else -1
+            key = (statement.fingerprint, site.location)
+            group = self._sums.get(key)
+            if group is not None:
+                group.add(statement.ms, statement.rows)
+            elif len(self._sums) < _MAX_GROUPS:
+                self._sums[key] = _Sum(statement)
+            self._detector.see(statement, site, execution, parameters)
 
     @property
     def n_plus_one(self) -> list[NPlusOne]:
