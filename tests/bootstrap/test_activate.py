@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+
 from tests.bootstrap.conftest import BIN, Place
 
 OBSERVING = "pitstop: observing; see it with `pitstop doctor`\n"

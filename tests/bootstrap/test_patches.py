@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.bootstrap.conftest import Place
 
 # A worker of gunicorn's that is told to stop while it boots does not hear it and is waited for.

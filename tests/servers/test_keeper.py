@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.servers.conftest import Owner, eventually, processes_of
 
 from pitstop.servers.address import libpq_url
+from tests.servers.conftest import Owner, eventually, processes_of
 
 Own = Callable[..., Owner]
 

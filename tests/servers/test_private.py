@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from redis import Redis
-from tests.servers.conftest import OWNER, Owner, eventually
 
 from pitstop.errors import ServerError, ServerNotFound, ServerStartFailed
 from pitstop.servers import Servers, private_servers
 from pitstop.servers.account import Account, server_account
 from pitstop.servers.address import libpq_url
 from pitstop.servers.program import find_program
+from tests.servers.conftest import OWNER, Owner, eventually
 
 Own = Callable[..., Owner]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -6,7 +6,6 @@ the message explains, 130 interrupted.
 
 import sys
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -47,5 +46,5 @@ def main() -> None:
         message = escape(str(error))  # it may say pitstop[extra]
         Console(stderr=True, soft_wrap=True).print(f"[bold red]pitstop:[/] {message}", highlight=False)
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)

@@ -119,11 +119,12 @@ def _print_routes(console: Console, observations: "Observations") -> None:
     for name in ("count", "mean ms", "p95 ms", "SQL each", "errors"):
         table.add_column(name, justify="right")
     for each in scopes:
+        ended = each.kind != "process"  # a process has run so long, which says nothing of its speed
         table.add_row(
             each.name if each.kind == "request" else f"{each.name} ({each.kind})",
             f"{each.count:,}",
-            f"{each.mean_ms:,.1f}",
-            f"{each.latency.quantile(0.95):,.1f}",
+            f"{each.mean_ms:,.1f}" if ended else "",
+            f"{each.latency.quantile(0.95):,.1f}" if ended else "",
             f"{each.statements / max(each.count, 1):,.1f}",
             f"{each.errors:,}" if each.errors else "",
         )

@@ -51,7 +51,7 @@ class StatementGroup:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NPlusOne:
     """Statements that one better statement would have saved.
 
@@ -80,6 +80,9 @@ class NPlusOne:
     kind: FindingKind
     total_ms: float = 0.0
     is_expression: bool = False
+
+    def __repr__(self) -> str:
+        return f"<NPlusOne {self}>"
 
     def __str__(self) -> str:
         name = f"{self.parent}.{self.relationship}" if self.relationship else self.parent
