@@ -5,7 +5,9 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format bench docs build clean
+OLDEST := .venv-oldest
+
+.PHONY: help install demo test test-slow test-oldest test-wheel check format bench docs build clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +30,15 @@ test: install  ## Run the test suite (private servers are started and stopped)
 test-slow: install  ## Run the long proofs as well
 	$(BIN)/python -m pytest -n $(JOBS)
 
+test-oldest: install  ## Run the tests of the SQL room with the oldest supported SQLAlchemy
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(OLDEST)/bin/python -m pip install --quiet --editable '.[all]' --group test 'sqlalchemy[asyncio]==2.0.40' 'sqlmodel<0.0.40'
+	$(OLDEST)/bin/python -m pytest -n $(JOBS) tests/sql tests/test_transactions.py
+
+test-wheel: build  ## Install the wheel into an empty environment and run a load from elsewhere
+	PYTHON=$(BIN)/python sh tests/wheel.sh dist/pitstop-*.whl
+
 check: install  ## Lint, format, types, import contracts, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,7 +57,8 @@ docs: install  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
 build: install  ## Build the wheel into dist/
-	$(BIN)/python -m build --wheel
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## Remove what was built (not .venv)
-	rm -rf dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(OLDEST) dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
