@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -15,6 +16,7 @@ from pitstop.postgres.fingerprint import fingerprint
 __all__ = ["Catalog", "ForeignKey", "StatementStats", "Table", "read_catalog"]
 
 _TIMEOUT_S = 5
+_IDENTIFIERS = PGDialect().identifier_preparer  # type: ignore[no-untyped-call] # knows reserved words
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +84,19 @@ def read_catalog(url: str) -> Catalog:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
             return _read(connection)
-    except psycopg.OperationalError as error:
-        raise ServerNotFound(f"cannot read the database: {str(error).strip()}") from error
+    except psycopg.Error as error:
+        raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
 
 
 def _conninfo(url: str) -> str:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise SettingsError("a database address looks like postgresql://user:password@host/name") from error
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError(f"a PostgreSQL address is needed, this one begins with {parsed.drivername}://")
+    if "@" in (parsed.host or ""):  # the driver would show the rest of the password as the host
+        raise SettingsError("the user or password of the database address contains '@': write it as %40")
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -124,4 +128,4 @@ def _sql(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'
+    return _IDENTIFIERS.quote(name)
