@@ -95,6 +95,6 @@ def require(module: str, *, extra: str, what: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name.split(".")[0]):
+        if error.name is None or module.partition(".")[0] != error.name.partition(".")[0]:
             raise
         raise MissingExtra(f"{what} need the '{extra}' extra: pip install 'pitstop[{extra}]'") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as ParsingError
 
 from pitstop.errors import SettingsError
 
@@ -56,3 +57,5 @@ def load_settings() -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"bad settings: {problems}") from None
+    except ParsingError as error:  # a list that is no JSON, told before validation and without its variable
+        raise SettingsError(f"bad settings: {error}: write a JSON list, e.g. '[\"Post.author\"]'") from None
