@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("observation", "events")
+NAMES = ("observation_cost", "observation", "events")
 
 
 def main() -> int:
