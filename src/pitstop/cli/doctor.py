@@ -121,7 +121,7 @@ def _print_routes(console: Console, observations: "Observations") -> None:
     for each in scopes:
         ended = each.kind != "process"  # a process has run so long, which says nothing of its speed
         table.add_row(
-            each.name if each.kind == "request" else f"{each.name} ({each.kind})",
+            Text(each.name if each.kind == "request" else f"{each.name} ({each.kind})"),  # no markup
             f"{each.count:,}",
             f"{each.mean_ms:,.1f}" if ended else "",
             f"{each.latency.quantile(0.95):,.1f}" if ended else "",
