@@ -1,11 +1,13 @@
 """From scopes that ended to the local record: folded in memory, written twice a second."""
 
 import atexit
+import contextlib
 import logging
 import os
 import sys
 import threading
 import time
+from collections import deque
 from multiprocessing import util as multiprocessing_util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ __all__ = ["Recorder", "start_recorder"]
 log = logging.getLogger("pitstop.store")
 
 MAX_NAMES = 1_000
+MAX_WAITING = 2_000
+SMALL_STATEMENTS = 20  # a larger scope may hold many objects of the application: it does not wait
 FLUSH_S = 0.5
 RETRY_S = 5.0
 PROCESS_WINDOW_S = 2.0
@@ -97,6 +101,7 @@ class Recorder:
         self._lock = threading.Lock()  # guards _pending
         self._writing = threading.Lock()  # guards the store and _unsent
         self._pending = Observations()
+        self._ended: deque[ScopeEnded] = deque()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -110,15 +115,28 @@ class Recorder:
         if scope is self.process:
             return  # its statements are drained while it runs
         trace = _trace_of(scope)
-        groups = list(trace.groups()) if trace is not None else []
+        if len(self._ended) < MAX_WAITING and (trace is None or trace.count <= SMALL_STATEMENTS):
+            self._ended.append(ended)  # folded by the writer, many at a time, which costs half as much
+        else:
+            self._fold(ended)
+        if self._thread is None:  # ended before a fork of this process
+            self._start_thread()
+
+    def _fold(self, ended: ScopeEnded) -> None:
+        scope = ended.scope
+        trace = _trace_of(scope)
+        groups = trace.groups() if trace is not None else []
         findings = trace.n_plus_one if trace is not None else []
         failed = scope.failed or (scope.status or 0) >= 500
         with self._lock:
             fold = Fold(self._pending, scope.kind, self._bounded(scope.name))
             fold.scope(ended.wall_ms, failed=failed, statements=trace.count if trace is not None else 0)
             fold.trace(groups, findings)
-        if self._thread is None:  # ended before a fork of this process
-            self._start_thread()
+
+    def _fold_ended(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._fold(self._ended.popleft())
 
     def _bounded(self, name: str) -> str:
         """The name, or one for all the rest: names made from data must not fill the memory."""
@@ -153,6 +171,7 @@ class Recorder:
         with self._writing:
             if time.perf_counter() - self._drained >= window_s:
                 self._drain_process()
+            self._fold_ended()
             with self._lock:
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
