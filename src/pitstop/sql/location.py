@@ -35,6 +35,7 @@ _STOP_FILES = (os.path.join(_PITSTOP, "web", "middleware.py"),)
 
 _classes: dict[str, int] = {}
 _sites: dict[int, "Site"] = {}
+_held: list[CodeType] = []  # freed code (a notebook's cell) would give its id, and so its site, to other code
 
 
 class Location(NamedTuple):
@@ -98,7 +99,9 @@ def find_site(depth: int) -> Site:
         site = Site(Location(code.co_filename, found.f_lineno or 0, _function(code)), stack)
         if len(_sites) >= _MAX_SITES:
             _sites.clear()
+            _held.clear()
         _sites[stack] = site
+        _held.append(code)
     return site
 
 
