@@ -31,7 +31,13 @@ _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib")}
     | {os.path.realpath(os.path.dirname(os.__file__)) + os.sep}
 )
-_STOP_FILES = (os.path.join(_PITSTOP, "web", "middleware.py"),)
+# Where a request begins: what stands above is the server's way to the view, not the view's own.
+_STOP_FILES = (
+    "pitstop/web/middleware.py",
+    "fastapi/routing.py",
+    "fastapi/dependencies/utils.py",
+    "starlette/routing.py",
+)
 
 _classes: dict[str, int] = {}
 _sites: dict[int, "Site"] = {}
@@ -69,7 +75,7 @@ def _classify(filename: str) -> int:
     if filename.startswith("<"):
         return _USER if filename.startswith(("<ipython", "<stdin")) else _SKIP
     path = os.path.realpath(filename)
-    if path in _STOP_FILES:
+    if path.replace(os.sep, "/").endswith(_STOP_FILES):
         return _STOP
     for marker in ("site-packages", "dist-packages"):
         _, found, tail = path.partition(os.sep + marker + os.sep)
