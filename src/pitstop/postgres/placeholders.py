@@ -16,10 +16,12 @@ _OPERATOR = re.compile(
     r"|\bbetween\b)\s*(?P<any>any\b|all\b)?[\s(]*$",
     re.IGNORECASE,
 )
-_COMMA = re.compile(rf"{_CAST}\s*,\s*")
+_MORE = re.compile(rf"{_CAST}\s*,")
+_NEXT = re.compile(rf"{_CAST}\s*(?:,\s*|\)\s*,\s*\(\s*)")
+_ROW_ENDS = re.compile(r"[^()]*\)\s*,\s*\(")
 _AND = re.compile(rf"{_CAST}\s+and\s+", re.IGNORECASE)
 _RANGES = {"<", ">", "<=", ">=", "between"}
-_WINDOW = 300
+_WINDOW = 160
 
 
 def only_pages(text: str, first: object, other: object) -> bool:
@@ -64,25 +66,22 @@ def _differing(first: object, other: object) -> list[int | str]:
 
 def _places(text: str) -> dict[int | str, tuple[Role, str]]:
     places: dict[int | str, tuple[Role, str]] = {}
-    matches = list(_FIND.finditer(text))
+    before: re.Match[str] | None = None
     role: Role = "other"
     column = ""
-    for index, match in enumerate(matches):
-        if not (index and _continues(text, matches[index - 1], match, role)):
+    for index, match in enumerate(_FIND.finditer(text)):
+        if before is None or not _continues(text, before, match, role):
             role, column = _role(text, match)
-            if role == "equal" and index + 1 < len(matches):
-                following = matches[index + 1]
-                if _COMMA.fullmatch(text, match.end(), following.start()):
-                    role = "list"
         key = _key(match.group(), index)
         if key not in places or role == "range":
             places[key] = (role, column)
+        before = match
     return places
 
 
 def _continues(text: str, before: "re.Match[str]", match: "re.Match[str]", role: Role) -> bool:
     """Whether a place belongs with the one before: further in a list or row, or BETWEEN's second bound."""
-    if role in ("list", "range") and _COMMA.fullmatch(text, before.end(), match.start()):
+    if role in ("list", "range", "equal") and _NEXT.fullmatch(text, before.end(), match.start()):
         return True
     return role == "range" and bool(
         _AND.fullmatch(text, before.end(), match.start())
@@ -110,7 +109,16 @@ def _role(text: str, match: "re.Match[str]") -> tuple[Role, str]:
         return "range", column
     if operator == "=":
         return ("list" if found["any"] else "equal"), column
-    return ("equal" if operator == "in" else "other"), column
+    if operator == "in":
+        return ("list" if _has_several(text, match, found) else "equal"), column
+    return "other", column
+
+
+def _has_several(text: str, match: "re.Match[str]", found: "re.Match[str]") -> bool:
+    """Whether the list after IN, which begins at this place, has more than one value or row."""
+    if found.group().endswith("(("):
+        return bool(_ROW_ENDS.match(text, match.end()))
+    return bool(_MORE.match(text, match.end()))
 
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w.\"$])\d+(?:\.\d+)?")
