@@ -20,7 +20,9 @@ from pitstop import (
 from pitstop.sql import Location, Observer, StatementGroup
 
 
-def counting(engine: Engine, async_engine: AsyncEngine, session: Session, async_session: AsyncSession) -> None:
+def counting(
+    engine: Engine, async_engine: AsyncEngine, session: Session, async_session: AsyncSession
+) -> None:
     for target in (None, engine, async_engine, session, async_session):
         with count_queries(target, everywhere=True, threshold=5, allow=["Post.*"]) as queries:
             assert_type(queries, Queries)

@@ -27,12 +27,16 @@ def subscribe(kind: type[Record], callback: Callable[[Record], None]) -> Unsubsc
     Returns:
         a function that ends the subscription; calling it twice is harmless.
     """
+
+    def call(record: Record) -> None:  # a name of its own: the same callback may subscribe twice
+        callback(record)
+
     with _lock:
-        _subscribers[kind] = (*_subscribers.get(kind, ()), callback)
+        _subscribers[kind] = (*_subscribers.get(kind, ()), call)
 
     def unsubscribe() -> None:
         with _lock:
-            left = tuple(each for each in _subscribers.get(kind, ()) if each is not callback)
+            left = tuple(each for each in _subscribers.get(kind, ()) if each is not call)
             if left:
                 _subscribers[kind] = left
             else:
@@ -55,4 +59,4 @@ def emit(record: object) -> None:
         try:
             callback(record)
         except Exception:
-            log.exception("subscriber %r failed on %s", callback, type(record).__name__)
+            log.exception("a subscriber failed on %s", type(record).__name__)

@@ -103,8 +103,8 @@ def test_other_queries_and_cures_are_other_findings() -> None:
     ("kind", "relationship", "what"),
     [
         ("lazy-load", "comments", "Post.comments is loaded one Post at a time"),
-        ("column-load", "body", "body of Post is loaded one row at a time"),
-        ("column-load", "", "its columns of Post is loaded one row at a time"),
+        ("column-load", "body", "Post.body is loaded one row at a time"),
+        ("column-load", "", "Post is loaded again one row at a time"),
         ("repeated-statement", "", "the same statement on Post runs again and again with another value"),
     ],
 )
@@ -345,3 +345,11 @@ def test_the_cure_holds(workload_url: str) -> None:
         connection.execute(text("DROP INDEX rules_comment_post_id_idx"))
     engine.dispose()
     assert of(found, "unindexed-foreign-key") == []
+
+
+def test_other_routes_that_run_the_query_are_named() -> None:
+    """A cure that other routes would pay for says so; the routes that need it are not among them."""
+    places = {"GET /posts": QUERY, "GET /brief": QUERY, "GET /users": LINE}
+    statements = [StatementTotals("request", name, "f", place, "", calls=1) for name, place in places.items()]
+    (finding,) = judge(lazy(), *statements)
+    assert finding.details["also_in"] == ["GET /brief"]

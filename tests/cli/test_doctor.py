@@ -67,7 +67,7 @@ def test_findings_end_with_one(project: Path, environ: dict[str, str]) -> None:
     code, out, err = doctor(project, environ)
     assert (code, err) == (1, "")
     for part in (
-        "1 finding, 1 of them critical, worst first.",
+        "1 critical finding.",
         "CRITICAL Post.comments is loaded one Post at a time  [n-plus-one]",
         "/shop/api.py:10 in posts",
         "/shop/api.py:12 in posts",
@@ -75,7 +75,7 @@ def test_findings_end_with_one(project: Path, environ: dict[str, str]) -> None:
         "600 extra statements, 90.0 ms in them",
         ".options(selectinload(Post.comments))",
         "from shop import Post",
-        "pitstop fix shows the diff",
+        "pitstop fix shows which of the loader options it can write",
     ):
         assert part in out
 
@@ -85,7 +85,7 @@ def test_findings_may_end_with_zero(project: Path, environ: dict[str, str]) -> N
     observe(project, lazy=True)
     code, out, _ = doctor(project, environ, "--exit-zero")
     assert code == 0
-    assert "1 finding" in out
+    assert "finding" in out
 
 
 def test_json_is_all_there_is(project: Path, environ: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from types import FrameType
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -192,3 +192,15 @@ def test_values_are_not_in_the_representation(engine: Engine) -> None:
     with count_queries(engine) as queries, engine.connect() as connection:
         connection.execute(select(Shelf.id).where(Shelf.name == "a secret of the customer"))
     assert "secret" not in f"{queries!r} {queries.statements!r}"
+
+
+async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_engine: AsyncEngine) -> None:
+    """What raises MissingGreenlet never reached the database: it is neither counted nor a finding."""
+    with count_queries(async_engine) as queries:
+        async with AsyncSession(async_engine) as session:
+            shelves = (await session.scalars(select(Shelf))).all()
+            for shelf in shelves:
+                with pytest.raises(MissingGreenlet):
+                    len(shelf.books)
+    assert queries.count == 1
+    assert queries.n_plus_one == []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor", "render"]
 
+_MOST_ROUTES = 15
 _COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -59,8 +60,13 @@ def doctor(
     if json_:
         typer.echo(json.dumps(_as_json(evidence, findings), indent=2))
     else:
-        render(Console(), evidence, findings)
+        render(_console(), evidence, findings)
     raise typer.Exit(1 if findings and not exit_zero else 0)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def _as_json(evidence: "Evidence", findings: "list[Finding]") -> dict[str, Any]:
@@ -98,7 +104,9 @@ def render(
     if len(shown) < len(findings):
         console.print(f"\n... and {len(findings) - len(shown)} more: pitstop doctor")
     if any(finding.details.get("is_expression") for finding in findings):
-        console.print("\nThe loader options can be written for you: [bold]pitstop fix[/] shows the diff.")
+        console.print(
+            "\n[bold]pitstop fix[/] shows which of the loader options it can write for you, as a diff."
+        )
 
 
 def _verdict(evidence: "Evidence", findings: "list[Finding]") -> Text:
@@ -106,12 +114,15 @@ def _verdict(evidence: "Evidence", findings: "list[Finding]") -> Text:
         seen = sum(each.count for each in evidence.observations.scopes.values())
         return Text(f"Nothing to complain about in {seen:,} requests and runs.", style="bold green")
     critical = sum(finding.severity == "critical" for finding in findings)
+    if len(findings) == 1:
+        return Text(f"1 {'critical ' * critical}finding.", style="bold")
     worst = f", {critical} of them critical" if critical else ""
-    return Text(f"{len(findings)} finding{'s' * (len(findings) > 1)}{worst}, worst first.", style="bold")
+    return Text(f"{len(findings)} findings{worst}, worst first.", style="bold")
 
 
 def _print_routes(console: Console, observations: "Observations") -> None:
-    scopes = sorted(observations.scopes.values(), key=lambda each: -each.total_ms)[:10]
+    everything = sorted(observations.scopes.values(), key=lambda each: -each.total_ms)
+    scopes = everything[:_MOST_ROUTES]
     if not scopes:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -131,6 +142,8 @@ def _print_routes(console: Console, observations: "Observations") -> None:
     last = max(each.last_seen for each in scopes)
     console.print(f"Observed until {datetime.fromtimestamp(last):%Y-%m-%d %H:%M:%S}", style="dim")
     console.print(table)
+    if len(everything) > len(scopes):
+        console.print(f"... and {len(everything) - len(scopes)} more with less", style="dim")
     console.print()
 
 
@@ -156,10 +169,18 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
     expression = finding.details.get("is_expression")
     lines.append(("cure", f".options({finding.cure})" if expression else finding.cure))
     lines += [("", line) for line in finding.details.get("imports", ())]
+    others = finding.details.get("also_in")
+    if others:
+        lines.append(("mind", f"the query also runs in {_listed(others)}, which would load it for nothing"))
     return lines
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _place(location: tuple[str, int, str]) -> str:
     file, line, function = location
     near = os.path.relpath(file)
-    return f"{near if not near.startswith('..') else file}:{line} in {function}"
+    short = near if not near.startswith("..") else file.rpartition("site-packages" + os.sep)[2]
+    return f"{short}:{line} in {function}"

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
-from pitstop.advisor.fix import Cure, Plan, cures_from_findings, plan_fixes, write_fixes
+from pitstop.advisor.fix import Cure, Fix, Plan, cures_from_findings, plan_fixes, write_fixes
 from pitstop.errors import SettingsError
 
 __all__ = ["fix"]
@@ -51,7 +51,7 @@ def fix(
     if json_:
         typer.echo(json.dumps(_as_json(plan, written=write), indent=2))
     else:
-        _show(plan, written=write)
+        _show(plan, cures, written=write)
     raise typer.Exit(1 if plan.refused or (plan.files and not write) else 0)
 
 
@@ -106,7 +106,7 @@ def _as_json(plan: Plan, *, written: bool) -> dict[str, Any]:
     }
 
 
-def _show(plan: Plan, *, written: bool) -> None:
+def _show(plan: Plan, cures: list[Cure], *, written: bool) -> None:
     console = Console(soft_wrap=True, highlight=False)
     if plan.files and not written:
         _show_diff(console, plan.diff)
@@ -114,12 +114,19 @@ def _show(plan: Plan, *, written: bool) -> None:
         place = _short(str(each.file), plan.root)
         verb = "fixed" if written else "would fix"
         console.print(f"{verb} {place}:{each.line}  {each.before} -> {each.after} statements", markup=False)
+        for others in {cure.also_in for cure in cures if cure.also_in and _is_of(cure, each)}:
+            names = ", ".join(others)
+            console.print(f"  mind  also runs in {names}: the options cost it time there", markup=False)
     for file, line, cure in plan.cured:
         console.print(f"already cured {_short(file, plan.root)}:{line}  {cure}", markup=False)
     for refusal in plan.refusals:
         place = f"{_short(refusal.file, plan.root)}:{refusal.line}" if refusal.file else "(unknown line)"
         console.print(f"by hand {place}  {refusal.reason}\n        {refusal.cure}", markup=False)
     console.print(_summary(plan, written=written), markup=False)
+
+
+def _is_of(cure: Cure, fix: Fix) -> bool:
+    return cure.line == fix.line and Path(cure.file).name == fix.file.name
 
 
 def _show_diff(console: Console, diff: str) -> None:

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Engine, event
+from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
 from pitstop.sql.lineage import Execution, Origin
@@ -49,6 +50,8 @@ def _do_execute(cursor: Any, text: str, parameters: Any, context: Any) -> bool:
     started = perf_counter()
     try:
         context.dialect.do_execute(cursor, text, parameters, context)
+    except MissingGreenlet:  # a lazy load in async code: nothing was sent
+        raise
     except BaseException:
         _record(traces, started, text, parameters, context, -1, failed=True)
         raise

@@ -16,7 +16,8 @@ __all__ = ["NOWHERE", "Location", "Site", "find_site"]
 # fmt: off
 _INFRASTRUCTURE = frozenset((
     "_pytest", "aiosqlite", "anyio", "asgiref", "asyncpg", "click", "execnet", "fastapi", "gevent",
-    "greenlet", "gunicorn", "h11", "httpcore", "httptools", "httpx", "hypercorn", "hypothesis",
+    "greenlet", "gunicorn", "h11", "httpcore", "httptools", "httpx", "hypercorn", "hypothesis", "jinja2",
+    "mako", "markupsafe",
     "opentelemetry", "pluggy", "psycopg", "psycopg2", "psycopg_pool", "pydantic", "pydantic_core",
     "pytest", "pytest_asyncio", "pytest_timeout", "python_multipart", "requests", "rich", "sentry_sdk",
     "sqlalchemy", "sqlmodel", "starlette", "trio", "typer", "urllib3", "uvicorn", "uvicorn_worker",

@@ -1,6 +1,7 @@
 """Reading the record back, and forgetting it."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_store(directory: Path | str) -> Observations:
         StoreError: nothing was observed yet, or the file is not a record of this version.
     """
     path = Path(directory) / database.FILE_NAME
-    if not path.exists():
+    if not os.path.exists(path):  # False, not an error, for a name that cannot be
         raise StoreError(f"nothing observed yet in '{directory}': run `pitstop run -- <your command>`")
     try:
         with closing(database.open_read_only(path)) as connection:

@@ -22,6 +22,7 @@ class Cure:
         subject: what was loaded, for people: ``"Post.comments"``.
         seen: when it was observed, seconds since the epoch; a file changed later is not touched.
             None: unknown.
+        also_in: other routes that run the same query and do not read what the option loads.
     """
 
     file: str
@@ -32,6 +33,7 @@ class Cure:
     count: int = 0
     subject: str = ""
     seen: float | None = None
+    also_in: tuple[str, ...] = ()
 
 
 def cures_from_findings(findings: Iterable[Mapping[str, Any]]) -> list[Cure]:
@@ -55,4 +57,5 @@ def _cure(finding: Mapping[str, Any]) -> Cure:
         count=int(finding.get("count") or 0),
         subject=".".join(str(finding[key]) for key in ("parent", "relationship") if finding.get(key)),
         seen=finding.get("seen"),
+        also_in=tuple(map(str, finding.get("also_in") or ())),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.finding import Finding, Severity
-from pitstop.store import NPlusOneTotals, ScopeTotals
+from pitstop.store import NPlusOneTotals, ScopeTotals, StatementTotals
 
 if TYPE_CHECKING:
     from pitstop.advisor.evidence import Evidence
@@ -19,17 +19,32 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
     """One finding for each attribute and query, whatever routes it happens in.
 
     Details: ``kind``, ``parent``, ``relationship``, ``count`` (extra statements, the most in one request),
-    ``imports``, ``is_expression``, ``routes`` (names), ``seen`` (seconds since the epoch).
+    ``imports``, ``is_expression``, ``routes`` (names), ``also_in`` (routes that run the query and do not
+    read the attribute: the cure costs them a statement or a join), ``seen`` (seconds since the epoch).
     """
     grouped: dict[object, list[NPlusOneTotals]] = {}
     for each in evidence.observations.n_plus_one.values():
         key = (each.kind, each.parent, each.relationship, each.query_location, each.cure)
         grouped.setdefault(key, []).append(each)
     for group in grouped.values():
-        yield _finding(group, evidence.observations.scopes)
+        others = _other_routes(group, evidence.observations.statements.values())
+        yield _finding(group, evidence.observations.scopes, others)
 
 
-def _finding(group: list[NPlusOneTotals], scopes: dict[tuple[str, str], ScopeTotals]) -> Finding:
+def _other_routes(group: list[NPlusOneTotals], statements: Iterable[StatementTotals]) -> list[str]:
+    """The routes that run the very query and do not read what the cure would load."""
+    if not group[0].is_expression or group[0].query_location is None:
+        return []
+    affected = {(each.scope_kind, each.scope) for each in group}
+    running = {
+        (each.scope_kind, each.scope) for each in statements if each.location == group[0].query_location
+    }
+    return sorted(name for _, name in running - affected)
+
+
+def _finding(
+    group: list[NPlusOneTotals], scopes: dict[tuple[str, str], ScopeTotals], others: list[str]
+) -> Finding:
     first = max(group, key=lambda each: each.total_ms)
     routes = list(dict.fromkeys(each.scope for each in sorted(group, key=lambda each: -each.total_ms)))
     requests = sum(each.requests for each in group)
@@ -56,6 +71,7 @@ def _finding(group: list[NPlusOneTotals], scopes: dict[tuple[str, str], ScopeTot
             "imports": list(first.imports),
             "is_expression": first.is_expression,
             "routes": routes,
+            "also_in": others,
             "seen": max(each.last_seen for each in group),
         },
     )
@@ -65,8 +81,9 @@ def _what(first: NPlusOneTotals) -> str:
     if first.kind == "repeated-statement":
         return f"the same statement on {first.parent} runs again and again with another value"
     if first.kind == "column-load":
-        names = first.relationship or "its columns"
-        return f"{names} of {first.parent} is loaded one row at a time"
+        if not first.relationship:
+            return f"{first.parent} is loaded again one row at a time"
+        return f"{first.parent}.{first.relationship} is loaded one row at a time"
     return f"{first.parent}.{first.relationship} is loaded one {first.parent} at a time"
 
 
