@@ -194,10 +194,10 @@ def test_values_are_not_in_the_representation(engine: Engine) -> None:
     assert "secret" not in f"{queries!r} {queries.statements!r}"
 
 
-async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_engine: AsyncEngine) -> None:
+async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_postgresql: AsyncEngine) -> None:
     """What raises MissingGreenlet never reached the database: it is neither counted nor a finding."""
-    with count_queries(async_engine) as queries:
-        async with AsyncSession(async_engine) as session:
+    with count_queries(async_postgresql) as queries:
+        async with AsyncSession(async_postgresql) as session:
             shelves = (await session.scalars(select(Shelf))).all()
             for shelf in shelves:
                 with pytest.raises(MissingGreenlet):
