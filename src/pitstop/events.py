@@ -28,19 +28,19 @@ def subscribe(kind: type[Record], callback: Callable[[Record], None]) -> Unsubsc
         a function that ends the subscription; calling it twice is harmless.
     """
 
-    def call(record: Record) -> None:  # a name of its own: the same callback may subscribe twice
-        callback(record)
-
+    subscribed = [True]
     with _lock:
-        _subscribers[kind] = (*_subscribers.get(kind, ()), call)
+        _subscribers[kind] = (*_subscribers.get(kind, ()), callback)
 
     def unsubscribe() -> None:
         with _lock:
-            left = tuple(each for each in _subscribers.get(kind, ()) if each is not call)
+            if not subscribed:
+                return
+            subscribed.clear()
+            left = list(_subscribers.pop(kind))
+            left.remove(callback)  # one of them, should the same callback have subscribed twice
             if left:
-                _subscribers[kind] = left
-            else:
-                _subscribers.pop(kind, None)
+                _subscribers[kind] = tuple(left)
 
     return unsubscribe
 

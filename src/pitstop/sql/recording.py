@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
-from pitstop.scope import current_scope
+from pitstop.scope import Scope, current_scope
 from pitstop.sql.trace import Trace
 
 __all__ = ["Collector", "Observation", "is_recording", "traces_of"]
@@ -86,20 +86,19 @@ class Observation:
         with _lock:
             _observed = tuple(each for each in _observed if each is not self)
 
-    def trace(self, connection: Any) -> Trace | None:
-        """The trace of the current scope, if the connection is observed and there is a scope."""
-        scope = current_scope()
-        if scope is None or not self._matches(connection):
+    def trace(self, scope: Scope, connection: Any) -> Trace | None:
+        """The trace of a scope, if the connection is observed."""
+        if not self._matches(connection):
             return None
-        trace = scope.parts.get(Trace)
+        trace: Trace | None = scope.parts.get(Trace)
         if trace is None:
             trace = scope.parts[Trace] = Trace(threshold=self._threshold, allow=self._allow)
         return trace
 
 
 def is_recording() -> bool:
-    """Whether anybody may want what runs in this context; cheap, and may say yes too often."""
-    return bool(_open) or (bool(_observed) and current_scope() is not None)
+    """Whether anybody may want what runs in this process; cheap, and may say yes too often."""
+    return bool(_open or _observed)
 
 
 def traces_of(connection: Any) -> list[Trace]:
@@ -108,9 +107,12 @@ def traces_of(connection: Any) -> list[Trace]:
     if _open:
         mine = _mine.get()
         traces = [each.trace for each in _open if each.hears(mine) and each.matches(connection)]
-    for observation in _observed:
-        trace = observation.trace(connection)
-        if trace is not None and trace not in traces:
-            traces.append(trace)
-            break
+    if _observed:
+        scope = current_scope()
+        if scope is not None:
+            for observation in _observed:
+                trace = observation.trace(scope, connection)
+                if trace is not None:
+                    traces.append(trace)
+                    break
     return traces
