@@ -19,6 +19,8 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from benchmarks.observation import fill
 from pitstop.advisor.recorder import start_recorder
+from pitstop.events import subscribe
+from pitstop.scope import ScopeEnded
 from pitstop.servers import private_servers
 from pitstop.sql import hooks, observe
 from pitstop.store import Store
@@ -79,8 +81,11 @@ async def _measure(app: Any, engine: Any, directory: str) -> dict[str, list[floa
     def statements() -> list[Callable[[], None]]:
         return [observe(engine).close, _unhook]
 
+    recorder = start_recorder(Store(directory, max_bytes=2**26))
+    recorder._unsubscribe()  # its thread goes on in every slice: one that starts would cost the slice more
+
     def record() -> list[Callable[[], None]]:
-        return [start_recorder(Store(directory, max_bytes=2**26)).close, *statements()]
+        return [subscribe(ScopeEnded, recorder._on_ended), *statements()]
 
     variants = [
         ("bare", app, nothing),
@@ -97,6 +102,7 @@ async def _measure(app: Any, engine: Any, directory: str) -> dict[str, list[floa
                 found[name].append(cpu)
             for each in end:
                 each()
+    recorder.close()
     return found
 
 
