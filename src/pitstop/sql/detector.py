@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pitstop.postgres import compared_columns, fingerprint, only_pages, split_literals
+from pitstop.postgres import compared_columns, fingerprint
 from pitstop.sql.cure import (
     Cure,
     WasLazy,
@@ -21,108 +21,14 @@ from pitstop.sql.cure import (
     repeat_cure,
     together_cure,
 )
+from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
 from pitstop.sql.lineage import Execution, Lineage, Origin
-from pitstop.sql.location import Location, Site
+from pitstop.sql.location import Site
 from pitstop.sql.records import FindingKind, NPlusOne, Statement
 
 __all__ = ["Detector"]
 
 _MAX_GROUPS = 2_000
-_MAX_DISTINCT = 64
-_SAMPLES = 3
-
-
-class _Group:
-    """What all groups count: executions, their time, and which code touched how often."""
-
-    __slots__ = ("count", "distinct", "first_execution", "locations", "ms", "touches")
-
-    def __init__(self, execution: Execution | None) -> None:
-        self.first_execution = execution
-        self.count = 0
-        self.ms = 0.0
-        self.touches: dict[int, int] = {}
-        self.locations: dict[int, Location | None] = {}
-        self.distinct: set[Hashable] = set()
-
-    def add(self, site: Site, ms: float, what: Hashable) -> None:
-        self.count += 1
-        self.ms += ms
-        stack = site.stack
-        if stack in self.touches:
-            self.touches[stack] += 1
-        elif len(self.touches) < _MAX_DISTINCT:
-            self.touches[stack] = 1
-            self.locations[stack] = site.location
-        if len(self.distinct) < _MAX_DISTINCT:
-            self.distinct.add(what)
-
-    @property
-    def most_touched(self) -> int:
-        return max(self.touches.values(), default=0)
-
-    @property
-    def location(self) -> Location | None:
-        stack = max(self.touches, key=self.touches.__getitem__)
-        return self.locations[stack]
-
-
-class _RowGroup(_Group):
-    """Loads that complete rows of a query: of one relationship path, or of the same columns."""
-
-    __slots__ = ("levels", "quiet", "writes")
-
-    def __init__(self, execution: Execution) -> None:
-        super().__init__(execution)
-        self.levels: dict[tuple[int, int], int] = {}  # (depth, result set) -> loads
-        self.quiet = 0  # repeats with no write in between
-        self.writes = -1
-
-    def add_load(self, execution: Execution, ms: float, writes: int) -> None:
-        state = execution.state
-        self.add(execution.site, ms, id(state) if state.key is None else state.key)
-        level = (len(execution.path), id(execution.origin) if execution.origin else state.runid or 0)
-        if level in self.levels or len(self.levels) < _MAX_DISTINCT:
-            self.levels[level] = self.levels.get(level, 0) + 1
-        self.quiet += self.writes == writes
-        self.writes = writes
-
-
-class _StatementGroup(_Group):
-    """One hand-written statement from one chain of calls."""
-
-    __slots__ = ("entity", "samples", "text")
-
-    def __init__(self, origin: Origin | None, text: str) -> None:
-        super().__init__(None)
-        self.entity = origin.entity if origin is not None else None
-        self.text = text
-        self.samples: list[object] = []
-
-    def add_run(self, site: Site, ms: float, parameters: object) -> None:
-        known = len(self.distinct)
-        self.add(site, ms, _digest(parameters))
-        if len(self.distinct) > known and len(self.samples) < _SAMPLES:
-            self.samples.append(parameters)
-
-    def comparable(self) -> tuple[str, list[object]]:
-        """The text and the parameters of some runs; values that stand in the text are taken out of it."""
-        if not isinstance(self.samples[0], str):
-            return self.text, self.samples
-        return split_literals(self.text)[0], [split_literals(str(sample))[1] for sample in self.samples]
-
-    @property
-    def pages(self) -> bool:
-        text, (first, *others) = self.comparable()
-        return all(only_pages(text, first, other) for other in others)
-
-
-def _digest(parameters: object) -> Hashable:
-    values = tuple(parameters.values()) if isinstance(parameters, dict) else parameters
-    try:
-        return hash(values)
-    except TypeError:
-        return repr(values)
 
 
 class Detector:
@@ -141,10 +47,10 @@ class Detector:
         self._threshold = threshold
         self._allow = allow
         self._lineage = Lineage()
-        self._lazy: dict[tuple[Any, Any], _RowGroup] = {}
-        self._columns: dict[tuple[Any, Any], _RowGroup] = {}
+        self._lazy: dict[tuple[Any, Any], RowLoads] = {}
+        self._columns: dict[tuple[Any, Any], RowLoads] = {}
         self._once: dict[Hashable, tuple[float, object]] = {}  # most statements of a request run once
-        self._statements: dict[Hashable, _StatementGroup] = {}
+        self._statements: dict[Hashable, StatementRuns] = {}
         self._writes = 0
 
     def see(
@@ -176,7 +82,7 @@ class Detector:
         if group is not None:
             group.add_run(site, statement.ms, parameters)
         elif (first := self._once.pop(key, None)) is not None:
-            group = self._statements[key] = _StatementGroup(origin, statement.text)
+            group = self._statements[key] = StatementRuns(origin, statement.text)
             group.add_run(site, *first)
             group.add_run(site, statement.ms, parameters)
         elif len(self._once) + len(self._statements) < _MAX_GROUPS:
@@ -194,12 +100,12 @@ class Detector:
         if group is not None:
             group.add_load(execution, ms, self._writes)
 
-    def _group(self, execution: Execution) -> _RowGroup | None:
+    def _group(self, execution: Execution) -> RowLoads | None:
         groups = self._lazy if execution.kind == "lazy" else self._columns
         key = _group_key(execution)
         group = groups.get(key)
         if group is None and len(groups) < _MAX_GROUPS:
-            group = groups[key] = _RowGroup(execution)
+            group = groups[key] = RowLoads(execution)
         return group
 
     def findings(self) -> list[NPlusOne]:
@@ -217,19 +123,19 @@ class Detector:
         ]
         return sorted(filter(self._is_wanted, found), key=lambda each: (-each.count, str(each)))
 
-    def _is_loop(self, group: _RowGroup) -> bool:
+    def _is_loop(self, group: RowLoads) -> bool:
         distinct = len(group.distinct)
         if group.most_touched < 2 or distinct < 2:
             return False
-        return max(group.levels.values()) >= 2 or (distinct >= self._threshold and not _climbs(group))
+        return max(group.levels.values()) >= 2 or (distinct >= self._threshold and not climbs(group))
 
-    def _is_column_loop(self, group: _RowGroup) -> bool:
+    def _is_column_loop(self, group: RowLoads) -> bool:
         execution = group.first_execution
         if execution is not None and execution.origin is not None:
             return self._is_loop(group)
         return len(group.distinct) >= self._threshold and group.quiet + 1 >= self._threshold
 
-    def _is_repeat(self, group: _StatementGroup) -> bool:
+    def _is_repeat(self, group: StatementRuns) -> bool:
         return len(group.distinct) >= self._threshold and not group.pages
 
     def _is_wanted(self, finding: NPlusOne) -> bool:
@@ -237,7 +143,7 @@ class Detector:
         names += [place.file for place in (finding.location, finding.query_location) if place]
         return not any(fnmatchcase(name, pattern) for name in names for pattern in self._allow)
 
-    def _lazy_finding(self, key: Any, group: _RowGroup) -> NPlusOne:
+    def _lazy_finding(self, key: Any, group: RowLoads) -> NPlusOne:
         result, path = key
         owner, relationship = relationships_of(path)[-1]
         root = _root_of(path, group)
@@ -255,7 +161,7 @@ class Detector:
             )
         return _finding(group, "lazy-load", owner.__name__, relationship.key, cure)
 
-    def _column_finding(self, key: Any, group: _RowGroup) -> NPlusOne:
+    def _column_finding(self, key: Any, group: RowLoads) -> NPlusOne:
         execution = _execution(group)
         mapper = execution.state.mapper
         path = execution.path or (mapper,)
@@ -281,7 +187,7 @@ class Detector:
         found += [key[1][0] for key in self._columns if key[0] == result]
         return {mapper.class_ for mapper in found if mapper.isa(root) and mapper is not root}
 
-    def _repeat_finding(self, group: _StatementGroup) -> NPlusOne:
+    def _repeat_finding(self, group: StatementRuns) -> NPlusOne:
         entity = group.entity
         parent = entity.class_.__name__ if entity is not None else _first_table(group.text)
         text, (first, other, *_) = group.comparable()
@@ -289,7 +195,7 @@ class Detector:
         return _finding(group, "repeated-statement", parent, "", cure)
 
 
-def _root_of(path: tuple[Any, ...], group: _Group) -> Any:
+def _root_of(path: tuple[Any, ...], group: Group) -> Any:
     """The mapper that the query selects, when the path begins at a subclass of it; else None."""
     origin = _execution(group).origin
     first = path[0].mapper if path else None
@@ -298,12 +204,7 @@ def _root_of(path: tuple[Any, ...], group: _Group) -> Any:
     return origin.entity if first.isa(origin.entity) else None
 
 
-def _climbs(group: _RowGroup) -> bool:
-    """Whether each load went one level further, as when walking up a chain of parents."""
-    return len({depth for depth, _ in group.levels}) == len(group.levels) > 1
-
-
-def _execution(group: _Group) -> Execution:
+def _execution(group: Group) -> Execution:
     assert group.first_execution is not None
     return group.first_execution
 
@@ -359,7 +260,7 @@ def _first_table(text: str) -> str:
     return "statement"
 
 
-def _finding(group: _Group, kind: FindingKind, parent: str, relationship: str, cure: Cure) -> NPlusOne:
+def _finding(group: Group, kind: FindingKind, parent: str, relationship: str, cure: Cure) -> NPlusOne:
     location = group.location
     origin = group.first_execution.origin if group.first_execution is not None else None
     query = origin.site.location if origin is not None else None
