@@ -171,7 +171,7 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
     lines += [("", line) for line in finding.details.get("imports", ())]
     others = finding.details.get("also_in")
     if others:
-        lines.append(("mind", f"the query also runs in {_listed(others)}, which would load it for nothing"))
+        lines.append(("mind", f"the query also runs in {_listed(others)}, not seen to read it row by row"))
     return lines
 
 

@@ -116,7 +116,9 @@ def _show(plan: Plan, cures: list[Cure], *, written: bool) -> None:
         console.print(f"{verb} {place}:{each.line}  {each.before} -> {each.after} statements", markup=False)
         for others in {cure.also_in for cure in cures if cure.also_in and _is_of(cure, each)}:
             names = ", ".join(others)
-            console.print(f"  mind  also runs in {names}: the options cost it time there", markup=False)
+            console.print(
+                f"  mind  also runs in {names}: there the options may cost more than they save", markup=False
+            )
     for file, line, cure in plan.cured:
         console.print(f"already cured {_short(file, plan.root)}:{line}  {cure}", markup=False)
     for refusal in plan.refusals:

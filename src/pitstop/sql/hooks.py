@@ -8,6 +8,7 @@ SQLAlchemy's listener lists may not change while other threads execute.
 """
 
 import threading
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -24,8 +25,8 @@ from pitstop.sql.trace import Trace
 __all__ = ["install"]
 
 # Frames between a line of the user's and _record, at the least: ours and SQLAlchemy's own.
-_DRIVER_SQL_FRAMES = 5  # _do_execute, _exec_single_context, _execute_context, exec_driver_sql
-_STATEMENT_FRAMES = 7  # ... _execute_context, _execute_clauseelement, _execute_on_connection, execute
+_DRIVER_SQL_FRAMES = 6  # _run, _do_execute, _exec_single_context, _execute_context, exec_driver_sql
+_STATEMENT_FRAMES = 8  # ... _execute_context, _execute_clauseelement, _execute_on_connection, execute
 
 _lock = threading.Lock()
 _installed = False
@@ -45,46 +46,46 @@ def install() -> None:
 
 def _do_execute(cursor: Any, text: str, parameters: Any, context: Any) -> bool:
     traces = _traces(context)
-    if not traces:
-        return False
+    if traces:
+        execute = context.dialect.do_execute
+        _run(traces, context, parameters, execute, cursor, text, parameters, context)
+    return bool(traces)
+
+
+def _do_execute_no_params(cursor: Any, text: str, context: Any) -> bool:
+    traces = _traces(context)
+    if traces:
+        _run(traces, context, None, context.dialect.do_execute_no_params, cursor, text, context)
+    return bool(traces)
+
+
+def _do_executemany(cursor: Any, text: str, parameters: Any, context: Any) -> bool:
+    traces = _traces(context)
+    if traces:
+        execute = context.dialect.do_executemany
+        _run(traces, context, None, execute, cursor, text, parameters, context)
+    return bool(traces)
+
+
+def _run(
+    traces: list[Trace],
+    context: Any,
+    parameters: Any,
+    execute: Callable[..., None],
+    cursor: Any,
+    text: str,
+    *arguments: Any,
+) -> None:
+    """Execute, and record it with the parameters that tell one run from another."""
     started = perf_counter()
     try:
-        context.dialect.do_execute(cursor, text, parameters, context)
+        execute(cursor, text, *arguments)
     except MissingGreenlet:  # a lazy load in async code: nothing was sent
         raise
     except BaseException:
         _record(traces, started, text, parameters, context, -1, failed=True)
         raise
     _record(traces, started, text, parameters, context, cursor.rowcount)
-    return True
-
-
-def _do_execute_no_params(cursor: Any, text: str, context: Any) -> bool:
-    traces = _traces(context)
-    if not traces:
-        return False
-    started = perf_counter()
-    try:
-        context.dialect.do_execute_no_params(cursor, text, context)
-    except BaseException:
-        _record(traces, started, text, None, context, -1, failed=True)
-        raise
-    _record(traces, started, text, None, context, cursor.rowcount)
-    return True
-
-
-def _do_executemany(cursor: Any, text: str, parameters: Any, context: Any) -> bool:
-    traces = _traces(context)
-    if not traces:
-        return False
-    started = perf_counter()
-    try:
-        context.dialect.do_executemany(cursor, text, parameters, context)
-    except BaseException:
-        _record(traces, started, text, None, context, -1, failed=True)
-        raise
-    _record(traces, started, text, None, context, cursor.rowcount)
-    return True
 
 
 def _traces(context: Any) -> list[Trace]:

@@ -19,8 +19,9 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
     """One finding for each attribute and query, whatever routes it happens in.
 
     Details: ``kind``, ``parent``, ``relationship``, ``count`` (extra statements, the most in one request),
-    ``imports``, ``is_expression``, ``routes`` (names), ``also_in`` (routes that run the query and do not
-    read the attribute: the cure costs them a statement or a join), ``seen`` (seconds since the epoch).
+    ``imports``, ``is_expression``, ``routes`` (names), ``also_in`` (routes that run the query and were not
+    seen to read the attribute row by row: the cure may cost them more than it saves), ``seen`` (seconds
+    since the epoch).
     """
     grouped: dict[object, list[NPlusOneTotals]] = {}
     for each in evidence.observations.n_plus_one.values():
@@ -32,7 +33,7 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
 
 
 def _other_routes(group: list[NPlusOneTotals], statements: Iterable[StatementTotals]) -> list[str]:
-    """The routes that run the very query and do not read what the cure would load."""
+    """The routes that run the very query and were not seen to read row by row what the cure would load."""
     if not group[0].is_expression or group[0].query_location is None:
         return []
     affected = {(each.scope_kind, each.scope) for each in group}
