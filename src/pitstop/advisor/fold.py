@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pitstop.store import NPlusOneTotals, Observations, ScopeTotals, StatementTotals
 
 if TYPE_CHECKING:
-    from pitstop.sql import NPlusOne, StatementGroup
+    from pitstop.sql import Location, NPlusOne, StatementGroup
 
 __all__ = ["Fold"]
 
@@ -61,23 +61,30 @@ class Fold:
     def trace(self, groups: "Iterable[StatementGroup]", findings: "Iterable[NPlusOne]") -> None:
         """Add the statements of one scope and the N+1 in them."""
         for group in groups:
-            self._statement(group)
+            self._group(group)
         for finding in findings:
             self._n_plus_one(finding)
 
-    def _statement(self, group: "StatementGroup") -> None:
-        key = (self.kind, self.name, group.fingerprint, group.location)
+    def execution(self, digest: str, location: "Location | None", text: str, ms: float, rows: int) -> None:
+        """Add one execution of a scope that had few."""
+        totals = self._statement(digest, location, text)
+        if totals is not None:
+            _count(totals, 1, ms, ms, rows)
+
+    def _group(self, group: "StatementGroup") -> None:
+        totals = self._statement(group.fingerprint, group.location, group.text)
+        if totals is not None:
+            _count(totals, group.calls, group.total_ms, group.max_ms, group.rows)
+
+    def _statement(self, digest: str, location: "Location | None", text: str) -> StatementTotals | None:
+        key = (self.kind, self.name, digest, location)
         totals = self.into.statements.get(key)
         if totals is None:
             if len(self.into.statements) >= MAX_ENTRIES:
-                return
-            totals = self.into.statements[key] = StatementTotals(*key, text=group.text)
-        totals.calls += group.calls
-        totals.total_ms += group.total_ms
-        totals.max_ms = max(totals.max_ms, group.max_ms)
-        if group.rows >= 0:
-            totals.rows = max(totals.rows, 0) + group.rows
+                return None
+            totals = self.into.statements[key] = StatementTotals(*key, text=text)
         totals.last_seen = self.now
+        return totals
 
     def _n_plus_one(self, finding: "NPlusOne") -> None:
         what = (finding.kind, finding.parent, finding.relationship)
@@ -93,3 +100,11 @@ class Fold:
         totals.max_extra = max(totals.max_extra, finding.count)
         totals.total_ms += finding.total_ms
         totals.last_seen = self.now
+
+
+def _count(totals: StatementTotals, calls: int, total_ms: float, max_ms: float, rows: int) -> None:
+    totals.calls += calls
+    totals.total_ms += total_ms
+    totals.max_ms = max(totals.max_ms, max_ms)
+    if rows >= 0:
+        totals.rows = max(totals.rows, 0) + rows

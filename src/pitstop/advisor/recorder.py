@@ -19,7 +19,7 @@ from pitstop.scope import Scope, ScopeEnded
 from pitstop.store import Observations, Store
 
 if TYPE_CHECKING:
-    from pitstop.sql import Trace
+    from pitstop.sql import Location, Trace
 
 __all__ = ["Recorder", "start_recorder"]
 
@@ -27,10 +27,13 @@ log = logging.getLogger("pitstop.store")
 
 MAX_NAMES = 1_000
 MAX_WAITING = 2_000
-SMALL_STATEMENTS = 20  # a larger scope may hold many objects of the application: it does not wait
 FLUSH_S = 0.5
 RETRY_S = 5.0
 PROCESS_WINDOW_S = 2.0
+
+# Kind, name, ms and failure of a scope with few statements; digest, line, text, ms and rows of each of them.
+_Execution = tuple[str, "Location | None", str, float, int]
+_Small = tuple[str, str, float, bool, list[_Execution]]
 
 _running: dict[Path, "Recorder"] = {}
 _running_lock = threading.Lock()
@@ -101,7 +104,7 @@ class Recorder:
         self._lock = threading.Lock()  # guards _pending
         self._writing = threading.Lock()  # guards the store and _unsent
         self._pending = Observations()
-        self._ended: deque[ScopeEnded] = deque()
+        self._small: deque[_Small] = deque()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -115,28 +118,37 @@ class Recorder:
         if scope is self.process:
             return  # its statements are drained while it runs
         trace = _trace_of(scope)
-        if len(self._ended) < MAX_WAITING and (trace is None or trace.count <= SMALL_STATEMENTS):
-            self._ended.append(ended)  # folded by the writer, many at a time, which costs half as much
+        few = () if trace is None else trace.few
+        failed = scope.failed or (scope.status or 0) >= 500
+        if few is not None and len(self._small) < MAX_WAITING:
+            # Plain values only: the objects of the application must not wait for the writer.
+            executions = [
+                (seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows) for seen in few
+            ]
+            self._small.append((scope.kind, scope.name, ended.wall_ms, failed, executions))
         else:
-            self._fold(ended)
+            self._fold(ended, trace, failed=failed)
         if self._thread is None:  # ended before a fork of this process
             self._start_thread()
 
-    def _fold(self, ended: ScopeEnded) -> None:
-        scope = ended.scope
-        trace = _trace_of(scope)
+    def _fold(self, ended: ScopeEnded, trace: "Trace | None", *, failed: bool) -> None:
         groups = trace.groups() if trace is not None else []
         findings = trace.n_plus_one if trace is not None else []
-        failed = scope.failed or (scope.status or 0) >= 500
         with self._lock:
-            fold = Fold(self._pending, scope.kind, self._bounded(scope.name))
+            fold = Fold(self._pending, ended.scope.kind, self._bounded(ended.scope.name))
             fold.scope(ended.wall_ms, failed=failed, statements=trace.count if trace is not None else 0)
             fold.trace(groups, findings)
 
-    def _fold_ended(self) -> None:
+    def _fold_small(self) -> None:
+        """Fold what waited, many at a time, which costs half as much as one by one."""
         with contextlib.suppress(IndexError):
             while True:
-                self._fold(self._ended.popleft())
+                kind, name, wall_ms, failed, executions = self._small.popleft()
+                with self._lock:
+                    fold = Fold(self._pending, kind, self._bounded(name))
+                    fold.scope(wall_ms, failed=failed, statements=len(executions))
+                    for execution in executions:
+                        fold.execution(*execution)
 
     def _bounded(self, name: str) -> str:
         """The name, or one for all the rest: names made from data must not fill the memory."""
@@ -171,7 +183,7 @@ class Recorder:
         with self._writing:
             if time.perf_counter() - self._drained >= window_s:
                 self._drain_process()
-            self._fold_ended()
+            self._fold_small()
             with self._lock:
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pitstop.postgres import compared_columns, fingerprint
+from pitstop.postgres import compared_columns
 from pitstop.sql.cure import (
     Cure,
     WasLazy,
@@ -23,8 +23,7 @@ from pitstop.sql.cure import (
 )
 from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
 from pitstop.sql.lineage import Execution, Lineage, Origin
-from pitstop.sql.location import Site
-from pitstop.sql.records import FindingKind, NPlusOne, Statement
+from pitstop.sql.records import FindingKind, NPlusOne, Seen
 
 __all__ = ["Detector"]
 
@@ -53,40 +52,31 @@ class Detector:
         self._statements: dict[Hashable, StatementRuns] = {}
         self._writes = 0
 
-    def see(
-        self, statement: Statement, site: Site, execution: Execution | Origin | None, parameters: object
-    ) -> None:
-        """Take note of one execution, before its rows are loaded.
-
-        Args:
-            statement: what was executed.
-            site: the user's line and the calls that led there.
-            execution: what the ORM was doing, or None for Core.
-            parameters: as the driver got them; None for an executemany.
-        """
+    def see(self, seen: Seen) -> None:
+        """Take note of one execution; of one that completes rows before its own rows are loaded."""
+        execution = seen.execution
         if isinstance(execution, Execution):
-            self._see_load(self._lineage.resolve(execution), statement.ms)
+            self._see_load(self._lineage.resolve(execution, seen.run), seen.ms)
             return
         if execution is not None:
-            self._lineage.begin(execution)
-        if not fingerprint(statement.text).reads:
+            self._lineage.begin(execution, seen.run)
+        if not seen.fingerprint.reads:
             self._writes += 1
-        elif site.location is not None:
-            self._see_statement(statement, site, execution, parameters or statement.text)
+        elif seen.site.location is not None:
+            self._see_statement(seen, execution)
 
-    def _see_statement(
-        self, statement: Statement, site: Site, origin: Origin | None, parameters: object
-    ) -> None:
-        key = (statement.fingerprint, site.stack)
+    def _see_statement(self, seen: Seen, origin: Origin | None) -> None:
+        key = (seen.fingerprint.digest, seen.site.stack)
+        parameters = seen.parameters or seen.text
         group = self._statements.get(key)
         if group is not None:
-            group.add_run(site, statement.ms, parameters)
+            group.add_run(seen.site, seen.ms, parameters)
         elif (first := self._once.pop(key, None)) is not None:
-            group = self._statements[key] = StatementRuns(origin, statement.text)
-            group.add_run(site, *first)
-            group.add_run(site, statement.ms, parameters)
+            group = self._statements[key] = StatementRuns(origin, seen.text)
+            group.add_run(seen.site, *first)
+            group.add_run(seen.site, seen.ms, parameters)
         elif len(self._once) + len(self._statements) < _MAX_GROUPS:
-            self._once[key] = (statement.ms, parameters)
+            self._once[key] = (seen.ms, parameters)
 
     def _see_load(self, execution: Execution, ms: float) -> None:
         cause = execution.cause

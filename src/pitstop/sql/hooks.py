@@ -16,10 +16,10 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
-from pitstop.sql.lineage import Execution, Origin
+from pitstop.sql.lineage import Execution, Origin, next_run
 from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, traces_of
-from pitstop.sql.records import Statement
+from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace
 
 __all__ = ["install"]
@@ -109,10 +109,10 @@ def _record(
 ) -> None:
     ms = (perf_counter() - started) * 1000.0
     site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
-    statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, failed)
     execution = _execution(context, site)
+    seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
     for trace in traces:
-        trace.add(statement, site, execution, parameters)
+        trace.add(seen)
 
 
 def _execution(context: Any, site: Site) -> Execution | Origin | None:

@@ -11,17 +11,23 @@ checked against the oldest and newest supported version by the tests: ``loading.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.orm import RelationshipProperty, loading
 
 from pitstop.sql.location import Site
 
-__all__ = ["Execution", "Lineage", "Origin"]
+__all__ = ["Execution", "Lineage", "Origin", "next_run"]
 
 _MAX_LOADS = 20_000
 
-_next_run = getattr(loading, "_new_runid", None)
+
+def _no_run() -> int:
+    return 0
+
+
+next_run: Callable[[], int] = getattr(loading, "_new_runid", _no_run)
 
 
 class Origin:
@@ -128,29 +134,29 @@ class Lineage:
         self._runs: list[int] = []
         self._loads: list[_Load] = []
 
-    def begin(self, origin: Origin) -> None:
-        """Take note of a query, just done. Must be called before its rows are loaded."""
-        self._note(_Load(origin, origin, (), 0))
+    def begin(self, origin: Origin, run: int) -> None:
+        """Take note of a query; ``run`` is the number taken after it was executed, before its rows."""
+        self._note(_Load(origin, origin, (), 0), run)
 
-    def resolve(self, execution: Execution) -> Execution:
-        """Place one further load, just done, among the others. Must be called before its rows are loaded."""
+    def resolve(self, execution: Execution, run: int) -> Execution:
+        """Place one further load among the others. Must be called before its rows are loaded."""
         outer = self._find(execution.outer)
         if execution.kind == "eager":
             # subqueryload does not say what it is part of: it runs while the load before it is read
-            return self._brought_along(execution, outer or (self._loads[-1] if self._loads else None))
+            return self._brought_along(execution, outer or (self._loads[-1] if self._loads else None), run)
         if outer is not None and outer.execution.kind != "query":
-            return self._brought_along(execution, outer)
-        return self._completing(execution)
+            return self._brought_along(execution, outer, run)
+        return self._completing(execution, run)
 
-    def _brought_along(self, execution: Execution, outer: _Load | None) -> Execution:
+    def _brought_along(self, execution: Execution, outer: _Load | None, run: int) -> Execution:
         execution = execution.like(kind="eager", path=execution.path)
         if outer is not None:
             execution.origin = outer.origin
             execution.cause = outer.execution if isinstance(outer.execution, Execution) else None
-            self._note(_Load(outer.execution, outer.origin, outer.base, outer.skip))
+            self._note(_Load(outer.execution, outer.origin, outer.base, outer.skip), run)
         return execution
 
-    def _completing(self, execution: Execution) -> Execution:
+    def _completing(self, execution: Execution, run: int) -> Execution:
         load = self._find(execution.state)
         here = execution.path
         path = load.path_of(execution.state) if load is not None else self._own_path(execution)
@@ -159,10 +165,10 @@ class Lineage:
         resolved = execution.like(kind=execution.kind, path=path)
         resolved.origin = load.origin if load is not None else None
         if execution.kind == "lazy":
-            self._note(_Load(resolved, resolved.origin, path, len(here)))
+            self._note(_Load(resolved, resolved.origin, path, len(here)), run)
         else:
             base, skip = (load.base, load.skip) if load is not None else ((), 0)
-            self._note(_Load(resolved, resolved.origin, base, skip))
+            self._note(_Load(resolved, resolved.origin, base, skip), run)
         return resolved
 
     def _own_path(self, execution: Execution) -> tuple[Any, ...]:
@@ -179,13 +185,13 @@ class Lineage:
         index = bisect_left(self._runs, run) - 1
         return self._loads[index] if index >= 0 else None
 
-    def _note(self, load: _Load) -> None:
-        if _next_run is None:
+    def _note(self, load: _Load, run: int) -> None:
+        if not run:
             return
         if len(self._runs) >= _MAX_LOADS:
             del self._runs[: _MAX_LOADS // 2]
             del self._loads[: _MAX_LOADS // 2]
-        self._runs.append(_next_run())
+        self._runs.append(run)
         self._loads.append(load)
 
 

@@ -1,13 +1,38 @@
-"""The records of this room: one executed statement, one group of equal statements, one N+1."""
+"""The records of this room: what the hooks saw, one statement, one group of equal ones, one N+1."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pitstop.sql.location import Location
+from pitstop.postgres import Fingerprint
+from pitstop.sql.lineage import Execution, Origin
+from pitstop.sql.location import Location, Site
 
-__all__ = ["FindingKind", "NPlusOne", "Statement", "StatementGroup"]
+__all__ = ["FindingKind", "NPlusOne", "Seen", "Statement", "StatementGroup"]
 
 FindingKind = Literal["lazy-load", "column-load", "repeated-statement"]
+
+
+class Seen(NamedTuple):
+    """One cursor execution as the hooks saw it, with what the detector needs; it does not outlive its trace.
+
+    Attributes:
+        text, ms, rows, failed: as in :class:`Statement`.
+        fingerprint: of the text.
+        site: the user's line and the calls that led there.
+        execution: what the ORM was doing, or None for Core.
+        parameters: as the driver got them; None for an executemany.
+        run: SQLAlchemy's number taken between the execution and the loading of its rows.
+    """
+
+    text: str
+    fingerprint: Fingerprint
+    ms: float
+    rows: int
+    failed: bool
+    site: Site
+    execution: Execution | Origin | None
+    parameters: object
+    run: int
 
 
 @dataclass(frozen=True, slots=True)
