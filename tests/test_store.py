@@ -58,7 +58,7 @@ def observed(*, ms: float = 10.0, scope: str = "GET /posts", fingerprint: str = 
     return Observations(
         {key: totals},
         {(*key, fingerprint, PLACE): statement},
-        {(*key, "lazy-load", "Post", "author", PLACE, None): finding},
+        {(*key, "lazy-load", "Post", "author", PLACE, None, finding.callers): finding},
     )
 
 

@@ -195,7 +195,7 @@ def test_values_are_not_in_the_representation(engine: Engine) -> None:
 
 
 async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_postgresql: AsyncEngine) -> None:
-    """What raises MissingGreenlet never reached the database: it is neither counted nor a finding."""
+    """What raises MissingGreenlet never reached the database: it is told apart, with its cure."""
     with count_queries(async_postgresql) as queries:
         async with AsyncSession(async_postgresql) as session:
             shelves = (await session.scalars(select(Shelf))).all()
@@ -204,3 +204,9 @@ async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_postgre
                     len(shelf.books)
     assert queries.count == 1
     assert queries.n_plus_one == []
+    (forbidden,) = queries.forbidden
+    assert forbidden.kind == "forbidden-load"
+    assert (forbidden.parent, forbidden.relationship) == ("Shelf", "books")
+    assert forbidden.cure == "selectinload(Shelf.books)"
+    assert forbidden.query_location is not None and forbidden.location is not None
+    assert forbidden.query_location.line < forbidden.location.line

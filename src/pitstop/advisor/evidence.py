@@ -5,8 +5,7 @@ from pathlib import Path
 
 from pitstop.advisor.finding import Finding, worst_first
 from pitstop.advisor.fix import Cure, cures_from_findings
-from pitstop.advisor.rules import RULES
-from pitstop.advisor.rules.n_plus_one import examine as find_n_plus_one
+from pitstop.advisor.rules import RULES, forbidden_load, n_plus_one
 from pitstop.advisor.thresholds import Thresholds
 from pitstop.errors import StoreError
 from pitstop.postgres.catalog import Catalog, read_catalog
@@ -60,10 +59,11 @@ def diagnose(evidence: Evidence) -> list[Finding]:
 
 
 def load_cures(store: Path | str) -> list[Cure]:
-    """The cures of the N+1s in the record, for :func:`pitstop.advisor.fix.plan_fixes`.
+    """The cures of the N+1s and forbidden loads in the record, for :func:`pitstop.advisor.fix.plan_fixes`.
 
     Raises:
         StoreError: nothing was observed yet.
     """
     evidence = Evidence(read_store(store), None, Thresholds())
-    return cures_from_findings([finding.as_json() for finding in find_n_plus_one(evidence)])
+    findings = [*forbidden_load.examine(evidence), *n_plus_one.examine(evidence)]
+    return cures_from_findings([finding.as_json() for finding in findings])

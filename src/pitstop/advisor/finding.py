@@ -49,5 +49,10 @@ class Finding:
 
 
 def worst_first(findings: list[Finding]) -> list[Finding]:
-    """Sort by severity, then by cost."""
-    return sorted(findings, key=lambda each: (_ORDER[each.severity], -each.cost_ms, each.subject))
+    """Sort by severity, then what fails requests before what slows them, then by cost."""
+
+    def rank(finding: Finding) -> tuple[int, bool, float, str]:
+        slows = not finding.details.get("fails")
+        return (_ORDER[finding.severity], slows, -finding.cost_ms, finding.subject)
+
+    return sorted(findings, key=rank)

@@ -88,12 +88,15 @@ class Fold:
 
     def _n_plus_one(self, finding: "NPlusOne") -> None:
         what = (finding.kind, finding.parent, finding.relationship)
-        key = (self.kind, self.name, *what, finding.query_location, finding.location)
+        place = (self.kind, self.name, *what, finding.query_location, finding.location)
+        key = (*place, finding.callers)
         totals = self.into.n_plus_one.get(key)
         if totals is None:
             if len(self.into.n_plus_one) >= MAX_ENTRIES:
                 return
-            totals = NPlusOneTotals(*key, finding.cure, tuple(finding.imports), finding.is_expression)
+            imports = tuple(finding.imports)
+            totals = NPlusOneTotals(*place, finding.cure, imports, finding.is_expression)
+            totals.callers = finding.callers
             self.into.n_plus_one[key] = totals
         totals.requests += 1
         totals.extra += finding.count

@@ -133,7 +133,7 @@ class Recorder:
 
     def _fold(self, ended: ScopeEnded, trace: "Trace | None", *, failed: bool) -> None:
         groups = trace.groups() if trace is not None else []
-        findings = trace.n_plus_one if trace is not None else []
+        findings = [*trace.n_plus_one, *trace.forbidden] if trace is not None else []
         with self._lock:
             fold = Fold(self._pending, ended.scope.kind, self._bounded(ended.scope.name))
             fold.scope(ended.wall_ms, failed=failed, statements=trace.count if trace is not None else 0)
@@ -172,7 +172,7 @@ class Recorder:
             return
         scope.parts = {}
         wall_ms = (now - (self._drained if self._process_seen else scope.started)) * 1000.0
-        groups, findings = list(trace.groups()), trace.n_plus_one
+        groups, findings = list(trace.groups()), [*trace.n_plus_one, *trace.forbidden]
         with self._lock:
             fold = Fold(self._pending, scope.kind, scope.name)
             fold.process(wall_ms, first=not self._process_seen, statements=trace.count)

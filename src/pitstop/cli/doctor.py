@@ -163,8 +163,9 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
         lines.append(("query", _place(finding.query_location)))
     if finding.location is not None:
         lines.append(("line", _place(finding.location)))
-    elif finding.rule == "n-plus-one":
+    elif finding.rule in ("n-plus-one", "forbidden-load"):
         lines.append(("line", "none of yours: while the response is serialised, or in a library"))
+    lines += [("called", f"from {_place(chain[0])}") for chain in finding.details.get("callers", ())[:1]]
     lines += [("how often", finding.how_often), ("cost", finding.cost)]
     expression = finding.details.get("is_expression")
     lines.append(("cure", f".options({finding.cure})" if expression else finding.cure))

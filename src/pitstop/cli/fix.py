@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,7 +82,15 @@ def _chosen(cures: list[Cure], files: list[Path]) -> list[Cure]:
     missing = next((each for each in chosen if not each.exists()), None)
     if missing is not None:
         raise SettingsError(f"there is no file {missing}")
-    return [cure for cure in cures if any(_belongs(cure.file, each) for each in chosen)]
+    return [
+        replace(cure, callers=tuple(chain for chain in cure.callers if _within(chain[0][0], chosen)))
+        for cure in cures
+        if _within(cure.file, chosen)
+    ]
+
+
+def _within(file: str, chosen: list[Path]) -> bool:
+    return any(_belongs(file, each) for each in chosen)
 
 
 def _belongs(file: str, chosen: Path) -> bool:
@@ -113,7 +121,8 @@ def _show(plan: Plan, cures: list[Cure], *, written: bool) -> None:
     for each in plan.fixes:
         place = _short(str(each.file), plan.root)
         verb = "fixed" if written else "would fix"
-        console.print(f"{verb} {place}:{each.line}  {each.before} -> {each.after} statements", markup=False)
+        before = "fails" if each.fails else each.before
+        console.print(f"{verb} {place}:{each.line}  {before} -> {each.after} statements", markup=False)
         for others in {cure.also_in for cure in cures if cure.also_in and _is_of(cure, each)}:
             names = ", ".join(others)
             console.print(

@@ -65,6 +65,11 @@ class Queries:
         """The N+1 found, most statements first; empty when there is none."""
         return self._trace.n_plus_one
 
+    @property
+    def forbidden(self) -> list[NPlusOne]:
+        """What async code tried to load lazily and SQLAlchemy refused (``MissingGreenlet``), with cures."""
+        return self._trace.forbidden
+
     def groups(self) -> list[StatementGroup]:
         """The statements folded by fingerprint and line, most time first."""
         return self._trace.groups()

@@ -6,6 +6,7 @@ user calls that runs it; it is an N+1 when it runs with several values that are 
 """
 
 from collections.abc import Hashable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -40,7 +41,17 @@ class Detector:
             or the file of one of its lines matches.
     """
 
-    __slots__ = ("_allow", "_columns", "_lazy", "_lineage", "_once", "_statements", "_threshold", "_writes")
+    __slots__ = (
+        "_allow",
+        "_columns",
+        "_forbidden",
+        "_lazy",
+        "_lineage",
+        "_once",
+        "_statements",
+        "_threshold",
+        "_writes",
+    )
 
     def __init__(self, *, threshold: int = 3, allow: tuple[str, ...] = ()) -> None:
         self._threshold = threshold
@@ -48,6 +59,7 @@ class Detector:
         self._lineage = Lineage()
         self._lazy: dict[tuple[Any, Any], RowLoads] = {}
         self._columns: dict[tuple[Any, Any], RowLoads] = {}
+        self._forbidden: dict[tuple[Any, Any], RowLoads] = {}
         self._once: dict[Hashable, tuple[float, object]] = {}  # most statements of a request run once
         self._statements: dict[Hashable, StatementRuns] = {}
         self._writes = 0
@@ -77,6 +89,15 @@ class Detector:
             group.add_run(seen.site, seen.ms, parameters)
         elif len(self._once) + len(self._statements) < _MAX_GROUPS:
             self._once[key] = (seen.ms, parameters)
+
+    def see_forbidden(self, seen: Seen) -> None:
+        """Take note of a load that was refused before it reached the database."""
+        if not isinstance(seen.execution, Execution):
+            return  # a query without await: SQLAlchemy's own message says all there is to say
+        execution = self._lineage.resolve(seen.execution, 0)
+        if execution.kind != "eager" and len(self._forbidden) < _MAX_GROUPS:
+            group = self._forbidden.setdefault(_group_key(execution), RowLoads(execution))
+            group.add_load(execution, seen.ms, self._writes)
 
     def _see_load(self, execution: Execution, ms: float) -> None:
         cause = execution.cause
@@ -113,6 +134,16 @@ class Detector:
         ]
         return sorted(filter(self._is_wanted, found), key=lambda each: (-each.count, str(each)))
 
+    def forbidden_findings(self) -> list[NPlusOne]:
+        """What was refused so far; the allow-list does not apply, because it fails requests."""
+        found = [
+            self._lazy_finding(key, group)
+            if _execution(group).kind == "lazy"
+            else self._column_finding(key, group)
+            for key, group in self._forbidden.items()
+        ]
+        return [replace(each, kind="forbidden-load") for each in found]
+
     def _is_loop(self, group: RowLoads) -> bool:
         distinct = len(group.distinct)
         if group.most_touched < 2 or distinct < 2:
@@ -137,7 +168,7 @@ class Detector:
         result, path = key
         owner, relationship = relationships_of(path)[-1]
         root = _root_of(path, group)
-        if max(group.levels.values()) < 2:
+        if max(group.levels.values()) < 2 and key not in self._forbidden:
             cure = together_cure(path)
         elif _has_strategy(_execution(group).state, relationship, "lazy"):
             cure = asked_cure(path)
@@ -254,6 +285,7 @@ def _finding(group: Group, kind: FindingKind, parent: str, relationship: str, cu
     location = group.location
     origin = group.first_execution.origin if group.first_execution is not None else None
     query = origin.site.location if origin is not None else None
+    callers = origin.site.callers if origin is not None else ()
     return NPlusOne(
         parent=parent,
         relationship=relationship,
@@ -265,4 +297,5 @@ def _finding(group: Group, kind: FindingKind, parent: str, relationship: str, cu
         kind=kind,
         total_ms=group.ms,
         is_expression=cure.is_expression,
+        callers=group.callers if kind == "repeated-statement" else callers,
     )

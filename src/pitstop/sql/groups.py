@@ -15,14 +15,14 @@ _SAMPLES = 3
 class Group:
     """What all groups count: executions, their time, and which code touched how often."""
 
-    __slots__ = ("count", "distinct", "first_execution", "locations", "ms", "touches")
+    __slots__ = ("count", "distinct", "first_execution", "ms", "sites", "touches")
 
     def __init__(self, execution: Execution | None) -> None:
         self.first_execution = execution
         self.count = 0
         self.ms = 0.0
         self.touches: dict[int, int] = {}
-        self.locations: dict[int, Location | None] = {}
+        self.sites: dict[int, Site] = {}
         self.distinct: set[Hashable] = set()
 
     def add(self, site: Site, ms: float, what: Hashable) -> None:
@@ -34,7 +34,7 @@ class Group:
             self.touches[stack] += 1
         elif len(self.touches) < MAX_DISTINCT:
             self.touches[stack] = 1
-            self.locations[stack] = site.location
+            self.sites[stack] = site
         if len(self.distinct) < MAX_DISTINCT:
             self.distinct.add(what)
 
@@ -46,8 +46,16 @@ class Group:
     @property
     def location(self) -> Location | None:
         """The line of that chain."""
-        stack = max(self.touches, key=self.touches.__getitem__)
-        return self.locations[stack]
+        return self._most_touching.location
+
+    @property
+    def callers(self) -> tuple[Location, ...]:
+        """The lines that led to it."""
+        return self._most_touching.callers
+
+    @property
+    def _most_touching(self) -> Site:
+        return self.sites[max(self.touches, key=self.touches.__getitem__)]
 
 
 class RowLoads(Group):

@@ -80,7 +80,8 @@ def _run(
     started = perf_counter()
     try:
         execute(cursor, text, *arguments)
-    except MissingGreenlet:  # a lazy load in async code: nothing was sent
+    except MissingGreenlet:  # a lazy load in async code: nothing was sent, so nothing is counted
+        _record(traces, started, text, parameters, context, -1, forbidden=True)
         raise
     except BaseException:
         _record(traces, started, text, parameters, context, -1, failed=True)
@@ -106,13 +107,17 @@ def _record(
     rows: int,
     *,
     failed: bool = False,
+    forbidden: bool = False,
 ) -> None:
     ms = (perf_counter() - started) * 1000.0
     site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
     execution = _execution(context, site)
     seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
     for trace in traces:
-        trace.add(seen)
+        if forbidden:
+            trace.forbid(seen)
+        else:
+            trace.add(seen)
 
 
 def _execution(context: Any, site: Site) -> Execution | Origin | None:

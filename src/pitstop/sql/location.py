@@ -27,6 +27,7 @@ _INFRASTRUCTURE = frozenset((
 _STOP, _SKIP, _PACKAGE, _USER = range(4)
 _PATIENCE = 6  # library frames in a row, above user code, after which a server or test runner has begun
 _MAX_SITES = 4096
+_MAX_CALLERS = 3
 _PITSTOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib")}
@@ -63,10 +64,12 @@ class Site(NamedTuple):
         location: the innermost line of the user's code, or None when there is none on the stack.
         stack: equal for two visits of the same instruction by the same chain of user calls; what
             tells a loop from two lines that do alike.
+        callers: the user's lines that led to ``location``, innermost first, three at the most.
     """
 
     location: Location | None
     stack: int
+    callers: tuple[Location, ...] = ()
 
 
 NOWHERE = Site(None, 0)
@@ -95,28 +98,50 @@ def find_site(depth: int) -> Site:
         depth: frames to leave out, the caller's being 1: those known not to be the user's.
     """
     frame: FrameType | None = sys._getframe(depth)
-    found, stack = _walk(frame, _USER, patience=_PATIENCE)
+    wanted = _USER
+    found, stack = _walk(frame, wanted)
     if found is None:  # no code of the user's own: an application that is itself an installed package
-        found, stack = _walk(frame, _PACKAGE, patience=_PATIENCE)
+        wanted = _PACKAGE
+        found, stack = _walk(frame, wanted)
     if found is None:
         return NOWHERE
     site = _sites.get(stack)
-    if site is None:
-        code = found.f_code
-        site = Site(Location(code.co_filename, found.f_lineno or 0, _function(code)), stack)
-        if len(_sites) >= _MAX_SITES:
-            _sites.clear()
-            _held.clear()
-        _sites[stack] = site
-        _held.append(code)
+    return site if site is not None else _new_site(frame, wanted, stack)
+
+
+def _new_site(frame: FrameType | None, wanted: int, stack: int) -> Site:
+    frames: list[FrameType] = []
+    _walk(frame, wanted, into=frames)
+    location, *callers = _locations(frames)
+    site = Site(location, stack, tuple(callers[:_MAX_CALLERS]))
+    if len(_sites) >= _MAX_SITES:
+        _sites.clear()
+        _held.clear()
+    _sites[stack] = site
+    _held.extend(each.f_code for each in frames)
     return site
 
 
-def _walk(frame: FrameType | None, wanted: int, *, patience: int) -> tuple[FrameType | None, int]:
-    """The innermost frame of a class, and a hash of all frames of that class."""
+def _locations(frames: list[FrameType]) -> list[Location]:
+    """The lines of frames; a comprehension and the function that it stands in are one."""
+    found: list[Location] = []
+    inner = ""
+    for frame in frames:
+        code = frame.f_code
+        location = Location(code.co_filename, frame.f_lineno or 0, _function(code))
+        if not (inner.startswith("<") and found[-1][::2] == location[::2]):
+            found.append(location)
+        inner = code.co_name
+    return found
+
+
+def _walk(
+    frame: FrameType | None, wanted: int, *, into: list[FrameType] | None = None
+) -> tuple[FrameType | None, int]:
+    """The innermost frame of a class, and a hash of all frames of that class, which go ``into`` a list."""
     found: FrameType | None = None
     stack = 0
-    left = patience
+    left = _PATIENCE
     greenlet = None
     while True:
         while frame is not None:
@@ -127,7 +152,9 @@ def _walk(frame: FrameType | None, wanted: int, *, patience: int) -> tuple[Frame
             if kind == wanted:
                 stack = hash((stack, id(frame.f_code), frame.f_lasti))
                 found = found or frame
-                left = patience
+                left = _PATIENCE
+                if into is not None:
+                    into.append(frame)
             elif kind == _STOP or (found is not None and not (left := left - 1)):
                 return found, stack
             frame = frame.f_back

@@ -9,7 +9,7 @@ from pitstop.sql.location import Location, Site
 
 __all__ = ["FindingKind", "NPlusOne", "Seen", "Statement", "StatementGroup"]
 
-FindingKind = Literal["lazy-load", "column-load", "repeated-statement"]
+FindingKind = Literal["lazy-load", "column-load", "repeated-statement", "forbidden-load"]
 
 
 class Seen(NamedTuple):
@@ -90,9 +90,11 @@ class NPlusOne:
         query_location: the line of the query that the cure belongs to.
         cure: a Python expression for ``.options(...)`` of that query, or a sentence.
         imports: import lines that the expression needs.
-        kind: ``"lazy-load"``, ``"column-load"`` or ``"repeated-statement"``.
+        kind: ``"lazy-load"``, ``"column-load"``, ``"repeated-statement"``, or ``"forbidden-load"`` for what
+            async code tried to load and SQLAlchemy refused (``MissingGreenlet``).
         total_ms: time spent in the extra statements, milliseconds.
         is_expression: whether ``cure`` is an expression.
+        callers: the user's lines that led to ``query_location``, innermost first, three at the most.
     """
 
     parent: str
@@ -105,6 +107,7 @@ class NPlusOne:
     kind: FindingKind
     total_ms: float = 0.0
     is_expression: bool = False
+    callers: tuple[Location, ...] = ()
 
     def __repr__(self) -> str:
         return f"<NPlusOne {self}>"

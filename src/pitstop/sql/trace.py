@@ -60,6 +60,11 @@ class Trace:
             self._folds.add(seen)
         return self._folds
 
+    def forbid(self, seen: Seen) -> None:
+        """Take note of a load that SQLAlchemy refused because it was attempted in async code."""
+        with self._lock:
+            self._folded().detector.see_forbidden(seen)
+
     @property
     def few(self) -> list[Seen] | None:
         """The executions while they are too few to hold an N+1; None when they were more."""
@@ -76,6 +81,12 @@ class Trace:
         """The N+1 found so far, most statements first."""
         with self._lock:
             return self._folded().detector.findings()
+
+    @property
+    def forbidden(self) -> list[NPlusOne]:
+        """The loads that async code attempted and SQLAlchemy refused (``MissingGreenlet``)."""
+        with self._lock:
+            return self._folded().detector.forbidden_findings()
 
     def groups(self) -> list[StatementGroup]:
         """The statements folded by fingerprint and line, most time first."""

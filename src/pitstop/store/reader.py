@@ -5,6 +5,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from pitstop.errors import StoreError
 from pitstop.store import database
@@ -75,14 +76,18 @@ def _read(connection: sqlite3.Connection) -> Observations:
         found.statements[key] = statement
     for row in connection.execute("SELECT * FROM n_plus_one ORDER BY total_ms DESC"):
         finding = _n_plus_one(row)
-        places = (finding.query_location, finding.location)
+        places = (finding.query_location, finding.location, finding.callers)
         found.n_plus_one[*row[:5], *places] = finding
     return found
 
 
 def _place(text: str) -> Location | None:
     found = json.loads(text)
-    return None if found is None else (str(found[0]), int(found[1]), str(found[2]))
+    return None if found is None else _location(found)
+
+
+def _location(found: list[Any]) -> Location:
+    return (str(found[0]), int(found[1]), str(found[2]))
 
 
 def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float]) -> StatementTotals:
@@ -96,5 +101,6 @@ def _n_plus_one(row: tuple[str, ...]) -> NPlusOneTotals:
         *(scope_kind, scope, kind, parent, relationship, _place(query), _place(location), cure),
         tuple(json.loads(imports)),
         bool(is_expression),
-        *rest,  # type: ignore[arg-type]
+        *rest[:-1],  # type: ignore[arg-type]
+        tuple(map(_location, json.loads(rest[-1]))),
     )

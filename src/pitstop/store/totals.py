@@ -19,7 +19,7 @@ __all__ = [
 Location = tuple[str, int, str]
 ScopeKey = tuple[str, str]
 StatementKey = tuple[str, str, str, Location | None]
-NPlusOneKey = tuple[str, str, str, str, str, Location | None, Location | None]
+NPlusOneKey = tuple[str, str, str, str, str, Location | None, Location | None, tuple[Location, ...]]
 
 # Buckets grow by 5%, so a value told from the middle of its bucket is wrong by 2.44% at most, and counts of
 # several processes add up (DDSketch: Masson, Rim, Lee, VLDB 2019).
@@ -135,7 +135,7 @@ class NPlusOneTotals:
 
     Attributes:
         scope_kind, scope: the key of its :class:`ScopeTotals`.
-        kind, parent, relationship, query_location, location, cure, imports, is_expression:
+        kind, parent, relationship, query_location, location, callers, cure, imports, is_expression:
             as in ``pitstop.sql.NPlusOne``.
         requests: in how many it happened.
         extra, max_extra: extra statements in all of them, and the most in one.
@@ -158,6 +158,7 @@ class NPlusOneTotals:
     max_extra: int = 0
     total_ms: float = 0.0
     last_seen: float = 0.0
+    callers: tuple[Location, ...] = ()
 
 
 @dataclass(slots=True)

@@ -174,4 +174,5 @@ def _n_plus_one_row(each: NPlusOneTotals) -> Row:
         *(each.scope_kind, each.scope, each.kind, each.parent, each.relationship),
         *(_place(each.query_location), _place(each.location), each.cure, json.dumps(each.imports)),
         *(each.is_expression, each.requests, each.extra, each.max_extra, each.total_ms, each.last_seen),
+        json.dumps(each.callers),
     )

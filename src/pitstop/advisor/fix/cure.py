@@ -1,7 +1,7 @@
 """What a fix starts from: one observed N+1 and the loader option that cures it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Cure", "cures_from_findings"]
@@ -23,6 +23,9 @@ class Cure:
         seen: when it was observed, seconds since the epoch; a file changed later is not touched.
             None: unknown.
         also_in: other routes that run the same query and do not read what the option loads.
+        callers: for each chain of calls that led to the line its ``(file, line, function)``, innermost
+            first; where the statement is handed in as a parameter, it is made in one of them.
+        fails: whether the request failed for want of it (a lazy load that async code may not do).
     """
 
     file: str
@@ -34,6 +37,18 @@ class Cure:
     subject: str = ""
     seen: float | None = None
     also_in: tuple[str, ...] = ()
+    callers: tuple[tuple[tuple[str, int, str], ...], ...] = ()
+    fails: bool = False
+
+    def at_callers(self) -> "list[Cure]":
+        """The cure at each line that called, one step further out."""
+        found: dict[tuple[str, int, str], list[tuple[tuple[str, int, str], ...]]] = {}
+        for first, *further in filter(None, self.callers):
+            found.setdefault(first, []).append(tuple(further))
+        return [
+            replace(self, file=file, line=line, function=function, callers=tuple(chains), also_in=())
+            for (file, line, function), chains in found.items()
+        ]
 
 
 def cures_from_findings(findings: Iterable[Mapping[str, Any]]) -> list[Cure]:
@@ -42,7 +57,8 @@ def cures_from_findings(findings: Iterable[Mapping[str, Any]]) -> list[Cure]:
 
 
 def _is_n_plus_one(finding: Mapping[str, Any]) -> bool:
-    return finding.get("rule", "n-plus-one") == "n-plus-one" and finding.get("kind") != "repeated-statement"
+    rule = finding.get("rule", "n-plus-one")
+    return rule in ("n-plus-one", "forbidden-load") and finding.get("kind") != "repeated-statement"
 
 
 def _cure(finding: Mapping[str, Any]) -> Cure:
@@ -58,4 +74,9 @@ def _cure(finding: Mapping[str, Any]) -> Cure:
         subject=".".join(str(finding[key]) for key in ("parent", "relationship") if finding.get(key)),
         seen=finding.get("seen"),
         also_in=tuple(map(str, finding.get("also_in") or ())),
+        callers=tuple(
+            tuple((str(file), int(line), str(function)) for file, line, function in chain)
+            for chain in finding.get("callers") or ()
+        ),
+        fails=bool(finding.get("fails")),
     )

@@ -160,6 +160,7 @@ class Fixing:
         after = 1 + extra_statements([*present, *written])
         texts = tuple(each.render(str, loader=str, root_as=each.root) for each in written)
         line = min(claim.wish.cure.line for claim in claims)
-        fix = Fix(self.module.source.path, line, texts, before, after)
+        fails = any(claim.wish.cure.fails for claim in claims)
+        fix = Fix(self.module.source.path, line, texts, before, after, fails)
         if fix not in self.fixes:
             self.fixes.append(fix)

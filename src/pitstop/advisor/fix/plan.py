@@ -18,6 +18,7 @@ class Fix:
         options: the options, with bare class names.
         before: statements seen for one execution and its loads.
         after: statements promised.
+        fails: whether the request failed before (a lazy load that async code may not do).
     """
 
     file: Path
@@ -25,6 +26,7 @@ class Fix:
     options: tuple[str, ...]
     before: int
     after: int
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,23 @@ from pitstop.advisor.fix.locating import Locating
 from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.option import parse_cure
 from pitstop.advisor.fix.plan import FileFix, Fix, Plan, Refusal
-from pitstop.advisor.fix.source import Source, apply_edits, read_source
+from pitstop.advisor.fix.source import apply_edits, read_source
+from pitstop.advisor.fix.statement import HandedIn
 from pitstop.errors import FixRefused
 
 __all__ = ["Planner"]
 
 FOREIGN = frozenset({"site-packages", "dist-packages"})
+
+
+class _Opened:
+    """One source file that is being fixed."""
+
+    def __init__(self, path: Path) -> None:
+        self.source = read_source(path)
+        self.module = Module(self.source)
+        self.locating = Locating(self.module)
+        self.fixing = Fixing(self.module, self.locating.names)
 
 
 class Planner:
@@ -29,21 +40,22 @@ class Planner:
         self.fixes: list[Fix] = []
         self.cured: list[tuple[str, int, str]] = []
         self.refusals: list[Refusal] = []
+        self._opened: dict[Path, _Opened | FixRefused] = {}
 
     def plan(self, cures: Iterable[Cure]) -> Plan:
         """Plan all of them; cures of one file are worked out together."""
-        by_file: dict[Path, list[Wish]] = {}
         for cure in dict.fromkeys(cures):
             option = parse_cure(cure.expression)
             if option is None:
                 self._refuse(cure, "the cure is no loader option", loader=False)
                 continue
             try:
-                by_file.setdefault(self._file(cure), []).append(Wish(cure, option))
+                self._place(Wish(cure, option))
             except FixRefused as refusal:
                 self._refuse(cure, str(refusal))
-        for path, wishes in sorted(by_file.items()):
-            self._plan_file(path, wishes)
+        for _, opened in sorted(self._opened.items()):
+            if isinstance(opened, _Opened):
+                self._collect(opened)
         return Plan(
             tuple(self.files),
             tuple(self.fixes),
@@ -57,24 +69,41 @@ class Planner:
         if refusal not in self.refusals:
             self.refusals.append(refusal)
 
-    def _plan_file(self, path: Path, wishes: list[Wish]) -> None:
-        try:
-            source = read_source(path)
-            module = Module(source)
-        except FixRefused as refusal:
-            for wish in wishes:
-                self._refuse(wish.cure, str(refusal))
-            return
-        locating = Locating(module)
-        fixing = Fixing(module, locating.names)
-        for wish in wishes:
-            try:
-                fixing.add(wish, locating.sites(wish.cure, wish.option))
-            except FixRefused as refusal:
-                self._refuse(wish.cure, str(refusal))
-        self._collect(source, fixing)
+    def _place(self, wish: Wish) -> None:
+        """Find the statement where it was executed, or where a caller made it.
 
-    def _collect(self, source: Source, fixing: Fixing) -> None:
+        Raises:
+            FixRefused: it is in neither place.
+        """
+        opened = self._open(self._file(wish.cure))
+        try:
+            opened.fixing.add(wish, opened.locating.sites(wish.cure, wish.option))
+        except HandedIn as refusal:
+            callers = wish.cure.at_callers()
+            if not callers:
+                raise
+            for each in callers:
+                self._place_at_caller(Wish(each, wish.option), str(refusal))
+
+    def _place_at_caller(self, wish: Wish, reason: str) -> None:
+        try:
+            self._place(wish)
+        except FixRefused as refusal:
+            self._refuse(wish.cure, f"{reason}, and where it is handed in: {refusal}")
+
+    def _open(self, path: Path) -> _Opened:
+        if path not in self._opened:
+            try:
+                self._opened[path] = _Opened(path)
+            except FixRefused as refusal:
+                self._opened[path] = refusal
+        opened = self._opened[path]
+        if isinstance(opened, FixRefused):
+            raise opened
+        return opened
+
+    def _collect(self, opened: _Opened) -> None:
+        source, fixing = opened.source, opened.fixing
         fixing.work()
         self.cured += [(wish.cure.file, wish.cure.line, wish.cure.expression) for wish in fixing.cured]
         for wish, reason in fixing.refused:

@@ -12,7 +12,7 @@ from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.names import Home, Names, assigned_value
 from pitstop.errors import FixRefused
 
-__all__ = ["NotAStatement", "Site", "Statements"]
+__all__ = ["HandedIn", "NotAStatement", "Site", "Statements"]
 
 SET_OPERATIONS = frozenset({"union", "union_all", "intersect", "intersect_all", "except_", "except_all"})
 REPLACING = SET_OPERATIONS | {
@@ -23,6 +23,10 @@ REPLACING = SET_OPERATIONS | {
 
 class NotAStatement(FixRefused):
     """The expression does not look like a statement at all."""
+
+
+class HandedIn(FixRefused):
+    """The statement is a parameter of the function that executes it: its caller makes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +205,7 @@ class Statements:
             raise FixRefused(f"the statement comes from elsewhere: {name} is imported")
         assert isinstance(binding, Assignment)
         if isinstance(binding.node, cst.Param):
-            raise FixRefused(f"the statement comes from elsewhere: {name} is a parameter")
+            raise HandedIn(f"the statement comes from elsewhere: {name} is a parameter")
         if isinstance(binding.node, cst.FunctionDef | cst.ClassDef):
             raise NotAStatement(f"{name} is no statement")
         return binding.node

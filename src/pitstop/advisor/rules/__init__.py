@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.rules import (
+    forbidden_load,
     large_result,
     n_plus_one,
     sequential_scan,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RULES"]
 
 RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
+    forbidden_load.examine,
     n_plus_one.examine,
     slow_statement.examine,
     large_result.examine,

@@ -1,7 +1,7 @@
 """N+1: rows, columns or statements that were loaded one by one and could be loaded together."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pitstop.advisor.finding import Finding, Severity
 from pitstop.store import NPlusOneTotals, ScopeTotals, StatementTotals
@@ -9,7 +9,7 @@ from pitstop.store import NPlusOneTotals, ScopeTotals, StatementTotals
 if TYPE_CHECKING:
     from pitstop.advisor.evidence import Evidence
 
-__all__ = ["examine"]
+__all__ = ["details_of", "examine", "grouped"]
 
 RULE = "n-plus-one"
 _CRITICAL_STATEMENTS = 20
@@ -19,17 +19,42 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
     """One finding for each attribute and query, whatever routes it happens in.
 
     Details: ``kind``, ``parent``, ``relationship``, ``count`` (extra statements, the most in one request),
-    ``imports``, ``is_expression``, ``routes`` (names), ``also_in`` (routes that run the query and were not
-    seen to read the attribute row by row: the cure may cost them more than it saves), ``seen`` (seconds
-    since the epoch).
+    ``imports``, ``is_expression``, ``routes`` (names), ``callers`` (for each chain of calls that led to the
+    query its lines, innermost first), ``also_in`` (routes that run the query and were not seen to read the
+    attribute row by row: the cure may cost them more than it saves), ``seen`` (seconds since the epoch).
     """
-    grouped: dict[object, list[NPlusOneTotals]] = {}
-    for each in evidence.observations.n_plus_one.values():
+    for group in grouped(evidence.observations.n_plus_one.values()):
+        if group[0].kind != "forbidden-load":
+            others = _other_routes(group, evidence.observations.statements.values())
+            yield _finding(group, evidence.observations.scopes, others)
+
+
+def grouped(totals: Iterable[NPlusOneTotals]) -> Iterable[list[NPlusOneTotals]]:
+    """What is one finding, whatever routes it happens in: the same attribute, query and cure."""
+    groups: dict[object, list[NPlusOneTotals]] = {}
+    for each in totals:
         key = (each.kind, each.parent, each.relationship, each.query_location, each.cure)
-        grouped.setdefault(key, []).append(each)
-    for group in grouped.values():
-        others = _other_routes(group, evidence.observations.statements.values())
-        yield _finding(group, evidence.observations.scopes, others)
+        groups.setdefault(key, []).append(each)
+    return groups.values()
+
+
+def details_of(group: list[NPlusOneTotals]) -> dict[str, Any]:
+    """What ``pitstop fix`` needs of a group, and in which routes it happens, the costliest first."""
+    first = max(group, key=lambda each: each.total_ms)
+    by_cost = sorted(group, key=lambda each: -each.total_ms)
+    return {
+        "kind": first.kind,
+        "parent": first.parent,
+        "relationship": first.relationship,
+        "count": max(each.max_extra for each in group),
+        "imports": list(first.imports),
+        "is_expression": first.is_expression,
+        "routes": list(dict.fromkeys(each.scope for each in by_cost)),
+        "callers": [
+            [*map(list, chain)] for chain in dict.fromkeys(each.callers for each in by_cost) if chain
+        ],
+        "seen": max(each.last_seen for each in group),
+    }
 
 
 def _other_routes(group: list[NPlusOneTotals], statements: Iterable[StatementTotals]) -> list[str]:
@@ -47,34 +72,23 @@ def _finding(
     group: list[NPlusOneTotals], scopes: dict[tuple[str, str], ScopeTotals], others: list[str]
 ) -> Finding:
     first = max(group, key=lambda each: each.total_ms)
-    routes = list(dict.fromkeys(each.scope for each in sorted(group, key=lambda each: -each.total_ms)))
+    details = details_of(group)
     requests = sum(each.requests for each in group)
     extra = sum(each.extra for each in group)
     total_ms = sum(each.total_ms for each in group)
-    most = max(each.max_extra for each in group)
     severity: Severity = "critical" if extra / max(requests, 1) >= _CRITICAL_STATEMENTS else "warning"
     return Finding(
         rule=RULE,
         severity=severity,
         subject=f"{first.parent}.{first.relationship}" if first.relationship else first.parent,
         what=_what(first),
-        how_often=_how_often(first, routes, requests, extra, scopes),
+        how_often=_how_often(first, details["routes"], requests, extra, scopes),
         cost=f"{extra:,} extra statements, {_ms(total_ms)} in them ({_ms(total_ms / requests)} a time)",
         cost_ms=total_ms,
         cure=first.cure,
         location=first.location,
         query_location=first.query_location,
-        details={
-            "kind": first.kind,
-            "parent": first.parent,
-            "relationship": first.relationship,
-            "count": most,
-            "imports": list(first.imports),
-            "is_expression": first.is_expression,
-            "routes": routes,
-            "also_in": others,
-            "seen": max(each.last_seen for each in group),
-        },
+        details={**details, "also_in": others},
     )
 
 

@@ -1,8 +1,8 @@
 INSERT INTO n_plus_one (
     scope_kind, scope, kind, parent, relationship, query_location, location,
-    cure, imports, is_expression, requests, extra, max_extra, total_ms, last_seen
+    cure, imports, is_expression, requests, extra, max_extra, total_ms, last_seen, callers
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     cure = excluded.cure,
     imports = excluded.imports,

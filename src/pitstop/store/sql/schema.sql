@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS statement_text (
     text TEXT NOT NULL
 );
 
--- location is a JSON array [file, line, function], or null
+-- a location is a JSON array [file, line, function], or null, and callers are an array of them
 CREATE TABLE IF NOT EXISTS statement (
     scope_kind TEXT NOT NULL,
     scope TEXT NOT NULL,
@@ -55,5 +55,6 @@ CREATE TABLE IF NOT EXISTS n_plus_one (
     max_extra INTEGER NOT NULL,
     total_ms REAL NOT NULL,
     last_seen REAL NOT NULL,
-    PRIMARY KEY (scope_kind, scope, kind, parent, relationship, query_location, location)
+    callers TEXT NOT NULL,
+    PRIMARY KEY (scope_kind, scope, kind, parent, relationship, query_location, location, callers)
 ) WITHOUT ROWID;
