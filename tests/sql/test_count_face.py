@@ -208,5 +208,6 @@ async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_postgre
     assert forbidden.kind == "forbidden-load"
     assert (forbidden.parent, forbidden.relationship) == ("Shelf", "books")
     assert forbidden.cure == "selectinload(Shelf.books)"
-    assert forbidden.query_location is not None and forbidden.location is not None
+    assert forbidden.query_location is not None
+    assert forbidden.location is not None
     assert forbidden.query_location.line < forbidden.location.line

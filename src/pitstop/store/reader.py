@@ -97,7 +97,7 @@ def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float
 
 def _n_plus_one(row: tuple[str, ...]) -> NPlusOneTotals:
     scope_kind, scope, kind, parent, relationship, query, location, cure, imports, is_expression, *rest = row
-    return NPlusOneTotals(
+    return NPlusOneTotals(  # type: ignore[call-arg]
         *(scope_kind, scope, kind, parent, relationship, _place(query), _place(location), cure),
         tuple(json.loads(imports)),
         bool(is_expression),

@@ -8,6 +8,20 @@ __all__ = ["Cure", "cures_from_findings"]
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a function that a statement is handed in as.
+
+    Attributes:
+        function, name: the names of both.
+        position: which positional argument it is, counted from 0 without ``self``; -1: by keyword only.
+    """
+
+    function: str
+    name: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cure:
     """One loader option for one statement.
 
@@ -25,6 +39,7 @@ class Cure:
         also_in: other routes that run the same query and do not read what the option loads.
         callers: for each chain of calls that led to the line its ``(file, line, function)``, innermost
             first; where the statement is handed in as a parameter, it is made in one of them.
+        parameter: where the line is one of those callers, as what the statement is handed in.
         fails: whether the request failed for want of it (a lazy load that async code may not do).
     """
 
@@ -38,15 +53,24 @@ class Cure:
     seen: float | None = None
     also_in: tuple[str, ...] = ()
     callers: tuple[tuple[tuple[str, int, str], ...], ...] = ()
+    parameter: Parameter | None = None
     fails: bool = False
 
-    def at_callers(self) -> "list[Cure]":
-        """The cure at each line that called, one step further out."""
+    def at_callers(self, parameter: Parameter) -> "list[Cure]":
+        """The cure at each line that called, one step further out, with what is handed in there."""
         found: dict[tuple[str, int, str], list[tuple[tuple[str, int, str], ...]]] = {}
         for first, *further in filter(None, self.callers):
             found.setdefault(first, []).append(tuple(further))
         return [
-            replace(self, file=file, line=line, function=function, callers=tuple(chains), also_in=())
+            replace(
+                self,
+                file=file,
+                line=line,
+                function=function,
+                callers=tuple(chains),
+                parameter=parameter,
+                also_in=(),
+            )
             for (file, line, function), chains in found.items()
         ]
 

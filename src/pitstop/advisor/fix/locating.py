@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from pitstop.advisor.fix.chain import called
 from pitstop.advisor.fix.cure import Cure
 from pitstop.advisor.fix.execution import Execution, Rank, executions, function_name
 from pitstop.advisor.fix.insertion import elements
@@ -74,7 +75,11 @@ class Locating:
         return path.stat().st_mtime > cure.seen
 
     def _at_line(self, cure: Cure, option: Option) -> list[Site]:
-        here = [each for line, each in self.executions if line == cure.line and self._within(each, cure)]
+        here = [
+            each
+            for line, each in self.executions
+            if line == cure.line and self._within(each, cure) and _hands_in(each, cure)
+        ]
         reasons: list[FixRefused] = []
         for rank in Rank:
             candidates = [each for each in here if each.rank is rank]
@@ -95,7 +100,7 @@ class Locating:
             try:
                 sites = self._sites_of(each, cure, option)
             except FixRefused as refusal:
-                if _telling(each, refusal):
+                if cure.parameter is not None or _telling(each, refusal):
                     reasons.append(refusal)
             else:
                 found.setdefault(frozenset(site.at for site in sites), sites)
@@ -139,9 +144,26 @@ class Locating:
 def _reason(cure: Cure, reasons: list[FixRefused]) -> FixRefused:
     if reasons:
         return reasons[0]
+    if cure.parameter is not None:
+        return FixRefused(f"line {cure.line} hands no {cure.parameter.name} to {cure.parameter.function}()")
     where = f" of {cure.function}()" if cure.function and "<" not in cure.function else ""
     changed = "was the file changed after it was observed?"
     return FixRefused(f"line {cure.line}{where} executes no statement that takes options; {changed}")
+
+
+def _hands_in(execution: Execution, cure: Cure) -> bool:
+    """Whether it is what the cure is about: with a parameter, the argument that becomes it."""
+    wanted = cure.parameter
+    if wanted is None:
+        return True
+    call = execution.node
+    if execution.rank is not Rank.ARGUMENT or not isinstance(call, cst.Call):
+        return False
+    index = next((n for n, each in enumerate(call.args) if each.value is execution.statement), -1)
+    keyword = call.args[index].keyword
+    if called(call) != wanted.function or index < 0:
+        return False
+    return keyword.value == wanted.name if keyword is not None else index == wanted.position
 
 
 def _telling(execution: Execution, refusal: FixRefused) -> bool:

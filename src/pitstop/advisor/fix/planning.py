@@ -79,7 +79,7 @@ class Planner:
         try:
             opened.fixing.add(wish, opened.locating.sites(wish.cure, wish.option))
         except HandedIn as refusal:
-            callers = wish.cure.at_callers()
+            callers = wish.cure.at_callers(refusal.parameter)
             if not callers:
                 raise
             for each in callers:

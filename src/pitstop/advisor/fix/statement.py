@@ -7,6 +7,7 @@ import libcst as cst
 from libcst.metadata import Assignment, BaseAssignment, BuiltinAssignment, ImportAssignment
 
 from pitstop.advisor.fix.chain import Chain, called, chain_of
+from pitstop.advisor.fix.cure import Parameter
 from pitstop.advisor.fix.flow import reaching
 from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.names import Home, Names, assigned_value
@@ -26,7 +27,15 @@ class NotAStatement(FixRefused):
 
 
 class HandedIn(FixRefused):
-    """The statement is a parameter of the function that executes it: its caller makes it."""
+    """The statement is a parameter of the function that executes it: its caller makes it.
+
+    Attributes:
+        parameter: which.
+    """
+
+    def __init__(self, message: str, parameter: Parameter) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,10 +214,20 @@ class Statements:
             raise FixRefused(f"the statement comes from elsewhere: {name} is imported")
         assert isinstance(binding, Assignment)
         if isinstance(binding.node, cst.Param):
-            raise HandedIn(f"the statement comes from elsewhere: {name} is a parameter")
+            reason = f"the statement comes from elsewhere: {name} is a parameter"
+            raise self._handed_in(reason, binding.node)
         if isinstance(binding.node, cst.FunctionDef | cst.ClassDef):
             raise NotAStatement(f"{name} is no statement")
         return binding.node
+
+    def _handed_in(self, reason: str, parameter: cst.Param) -> FixRefused:
+        function = self.module.function(parameter)
+        if not isinstance(function, cst.FunctionDef):
+            return FixRefused(reason)
+        given = [*function.params.posonly_params, *function.params.params]
+        method = self.module.around(function, cst.ClassDef) is not None and not _is_static(function)
+        position = given.index(parameter) - method if parameter in given else -1  # -1: by keyword only
+        return HandedIn(reason, Parameter(function.name.value, parameter.name.value, position))
 
     def _value(self, name: str, target: cst.CSTNode) -> cst.BaseExpression:
         value = assigned_value(self.module, target)
@@ -275,6 +294,10 @@ def _is_name(node: cst.CSTNode, name: str) -> bool:
 
 def _without_options(chain: Chain) -> Chain:
     return replace(chain, links=tuple(link for link in chain.links if link.name != "options"))
+
+
+def _is_static(function: cst.FunctionDef) -> bool:
+    return any(_is_name(each.decorator, "staticmethod") for each in function.decorators)
 
 
 def _harmless(function: cst.FunctionDef) -> bool:
