@@ -70,7 +70,9 @@ def watch(variant: str) -> None:
         provider.add_span_processor(BatchSpanProcessor(Drop()))
         trace.set_tracer_provider(provider)
         FastAPIInstrumentor.instrument_app(app)
-        SQLAlchemyInstrumentor().instrument(engine=engine.sync_engine)
+        SQLAlchemyInstrumentor().instrument(
+            engine=engine.sync_engine, skip_dep_check=True
+        )  # it says below 2.1, and works with 2.1
     elif variant == "queryspy":
         from queryspy.asgi import QuerySpyMiddleware
 

@@ -242,3 +242,9 @@ def test_another_kind_of_address_is_a_setting(sync_database_url: str) -> None:
         read_catalog("mysql://127.0.0.1/shop")
     with pytest.raises(ServerNotFound, match="does not exist"):
         read_catalog(sync_database_url + "_gone")
+
+
+def test_the_word_of_asyncpg_for_tls_is_understood(sync_database_url: str) -> None:
+    """``?ssl=prefer`` is what asyncpg says for ``?sslmode=prefer``."""
+    url = make_url(sync_database_url).set(drivername="postgresql+asyncpg", query={"ssl": "prefer"})
+    assert read_catalog(url.render_as_string(hide_password=False)).tables == ()

@@ -97,7 +97,10 @@ def _conninfo(url: str) -> str:
         raise SettingsError(f"a PostgreSQL address is needed, this one begins with {parsed.drivername}://")
     if "@" in (parsed.host or ""):  # the driver would show the rest of the password as the host
         raise SettingsError("the user or password of the database address contains '@': write it as %40")
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    query = {
+        "sslmode" if key == "ssl" else key: value for key, value in parsed.query.items()
+    }  # asyncpg's word
+    return parsed.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
 
 
 def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:
