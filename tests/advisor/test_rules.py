@@ -353,3 +353,11 @@ def test_other_routes_that_run_the_query_are_named() -> None:
     statements = [StatementTotals("request", name, "f", place, "", calls=1) for name, place in places.items()]
     (finding,) = judge(lazy(), *statements)
     assert finding.details["also_in"] == ["GET /brief"]
+
+
+def test_other_statements_of_the_same_line_are_not_the_query() -> None:
+    """A function that is handed its statements runs many on one line; only the same one counts."""
+    routes = {"GET /posts": "posts", "GET /users": "users"}
+    statements = [StatementTotals("request", name, f, QUERY, "", calls=1) for name, f in routes.items()]
+    (finding,) = judge(lazy(), *statements)
+    assert finding.details["also_in"] == []

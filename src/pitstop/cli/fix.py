@@ -122,7 +122,8 @@ def _show(plan: Plan, cures: list[Cure], *, written: bool) -> None:
         place = _short(str(each.file), plan.root)
         verb = "fixed" if written else "would fix"
         before = "fails" if each.fails else each.before
-        console.print(f"{verb} {place}:{each.line}  {before} -> {each.after} statements", markup=False)
+        noun = "statement" if each.after == 1 else "statements"
+        console.print(f"{verb} {place}:{each.line}  {before} -> {each.after} {noun}", markup=False)
         for others in {cure.also_in for cure in cures if cure.also_in and _is_of(cure, each)}:
             names = ", ".join(others)
             console.print(

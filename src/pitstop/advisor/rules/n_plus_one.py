@@ -62,9 +62,10 @@ def _other_routes(group: list[NPlusOneTotals], statements: Iterable[StatementTot
     if not group[0].is_expression or group[0].query_location is None:
         return []
     affected = {(each.scope_kind, each.scope) for each in group}
-    running = {
-        (each.scope_kind, each.scope) for each in statements if each.location == group[0].query_location
-    }
+    here = [each for each in statements if each.location == group[0].query_location]
+    # One line may run many statements, as in a function that is handed them.
+    same = {each.fingerprint for each in here if (each.scope_kind, each.scope) in affected}
+    running = {(each.scope_kind, each.scope) for each in here if each.fingerprint in same}
     return sorted(name for _, name in running - affected)
 
 
