@@ -156,7 +156,7 @@ def test_regression_makes_exit_code_1(pair, tmp_path):
     swapped = [{"--before": "--after", "--after": "--before"}.get(word, word) for word in pair]
     often = [*SHORT, "--repeat", "3", "--only", "throughput"]
     assert bench(*swapped, *often, "--out", "old", directory=tmp_path).returncode == 0
-    done = bench(*pair, *often, "--against", "old", directory=tmp_path)
+    done = bench(*pair, *often, "--compare", "old", directory=tmp_path)
     assert done.returncode == 1
     worse = [line for line in done.stderr.splitlines() if line.endswith("WORSE")]
     assert worse[0].startswith("throughput, before, requests/s:")
@@ -169,7 +169,7 @@ def test_regression_makes_exit_code_1(pair, tmp_path):
         (["blgo"], "no service 'blgo': there is blog"),
         (["blog", "--forms", "naive,fast"], "no form 'fast' of blog"),
         (["blog", "--before", "http://a"], "service 'blog' brings its own servers and load"),
-        (["blog", "--against", "no.json"], "no result at no.json"),
+        (["blog", "--compare", "no.json"], "no result at no.json"),
         (["blog", "--seconds", "0"], "seconds 0.0 cannot be run"),
     ],
 )

@@ -87,21 +87,25 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="Directory of the report.", show_default="./pitstop-bench-...")
     ] = None,
-    against: Annotated[
+    compare_with: Annotated[
         Path | None,
-        typer.Option(help="Earlier result.json; exit code 1 if something became worse.", show_default=False),
+        typer.Option(
+            "--compare",
+            help="Earlier result.json; exit code 1 if something became worse.",
+            show_default=False,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")] = False,
 ) -> None:
     """Prove that something became faster: the same load on both, interleaved, with intervals.
 
-    Exit code 1 if a form answered with errors, or is worse than in the result --against.
+    Exit code 1 if a form answered with errors, or is worse than in the result --compare.
 
     pitstop bench blog
 
     pitstop bench --before http://127.0.0.1:8000 --after http://127.0.0.1:8001 --locustfile load.py
     """
-    earlier = load_result(against) if against else None
+    earlier = load_result(compare_with) if compare_with else None
     subject = (
         _service(service, forms=forms, scale=scale, scenario=scenario, own=(before, after, locustfile))
         if service
