@@ -33,13 +33,9 @@ class ObserveMiddleware:
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-        elif _KEY in scope:
-            await self._join(scope, receive, send)
-        else:
-            await self._observe(scope, receive, send)
-
-    async def _observe(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+            return await self.app(scope, receive, send)
+        if _KEY in scope:
+            return await self._join(scope, receive, send)
         request = scope[_KEY] = Scope(UNROUTED, kind="request").enter()
 
         async def watched(message: Message) -> None:
