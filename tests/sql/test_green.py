@@ -48,23 +48,28 @@ async def locked(engine: AsyncEngine) -> AsyncIterator[None]:
         yield
 
 
+async def no_more(engine: AsyncEngine, condition: str) -> None:
+    """Return once the server has no other backend on this database of which this is true."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        f" AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND {condition}"
+    )
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")  # each look is a new one
+        while (await connection.execute(query)).scalar_one():
+            await asyncio.sleep(0.01)
+
+
 async def waiting(engine: AsyncEngine) -> None:
     """Return once somebody waits for the lock."""
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with engine.connect() as connection:
-        while not (await connection.execute(query)).scalar_one():
-            await asyncio.sleep(0.01)
+    held = "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    await no_more(engine, f"{held} AND wait_event_type = 'Lock') = 0")
 
 
 async def is_clean(engine: AsyncEngine) -> bool:
-    """Whether no connection is out, no backend is busy, and the next session can read."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"
-    )
+    """Whether no connection is out, and the next session can read, once no backend is busy any more."""
+    await no_more(engine, "state <> 'idle'")
     async with engine.connect() as connection:
-        while (await connection.execute(query)).scalar_one():  # the server ends them a moment later
-            await asyncio.sleep(0.01)
         found = (await connection.execute(select(Comment.id))).all()
     return engine.pool.checkedout() == 0 and len(found) > 0  # type: ignore[attr-defined]
 

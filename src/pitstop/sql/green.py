@@ -8,7 +8,7 @@ it is a mark and nothing else: ``__sqlalchemy_greenlet_provider__``, the same in
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from functools import partial
 from typing import Any
 
@@ -60,31 +60,39 @@ class ImplicitIO(greenlet):  # type: ignore[misc]
     def __await__(self) -> Generator[Any, Any, Any]:
         self.gr_context = getcurrent().gr_context
         task = asyncio.current_task()
-        outcome = self._enter(self.switch)
+        self._join()
+        outcome = self.switch()
         while not self.dead:
             if outcome is self:  # the coroutine awaits something: that is for the event loop
                 try:
-                    answer = yield self._awaited
+                    answer = yield self._take()
                 except BaseException as error:  # noqa: BLE001 - handed on into the coroutine
-                    outcome = self._enter(self.switch, partial(self._coroutine.throw, error))
+                    self._join()
+                    outcome = self.switch(partial(self._coroutine.throw, error))
                 else:
-                    outcome = self._enter(self.switch, partial(self._coroutine.send, answer))
+                    self._join()
+                    outcome = self.switch(partial(self._coroutine.send, answer))
             else:  # an attribute loads: an awaitable of the driver
                 try:
                     loaded = yield from _own(outcome, task).__await__()
                 except BaseException as error:  # noqa: BLE001 - handed on to where the attribute is touched
                     if isinstance(error, asyncio.CancelledError):
                         self._cancellation = error
-                    outcome = self._enter(self.throw, type(error), error, error.__traceback__)
+                    self._join()
+                    outcome = self.throw(type(error), error, error.__traceback__)
                 else:
-                    outcome = self._enter(self.switch, loaded)
+                    self._join()
+                    outcome = self.switch(loaded)
         return outcome
 
-    def _enter(self, how: Callable[..., Any], *arguments: Any) -> Any:
-        """Go on inside, until the next wait or the end."""
+    def _join(self) -> None:
         # An eager task makes its first step in the greenlet of the task around it, the next ones elsewhere.
         self.parent = getcurrent()
-        return how(*arguments)
+
+    def _take(self) -> object:
+        # Kept nowhere: it may be a task that failed, and what failed has our frames in its traceback.
+        awaited, self._awaited = self._awaited, None
+        return awaited
 
     def run(self) -> Any:
         """Drive the coroutine; the greenlet's own side."""
