@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ForeignKey, create_engine, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship, selectinload, undefer
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    joinedload,
+    mapped_column,
+    relationship,
+    selectinload,
+    undefer,
+)
 from sqlalchemy.sql.base import ExecutableOption
 
 from pitstop.servers.address import psycopg_url
