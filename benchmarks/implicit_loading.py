@@ -64,9 +64,8 @@ def main() -> None:
     for name, values in found.items():
         more = [value - other for value, other in zip(values, without, strict=True)]
         low, middle, high = statistics.quantiles(more, n=4)
-        print(
-            f"  {name:18} {middle:+7.1f} us  {1 + middle / base:.3f}x  (quartiles {low:+.1f} .. {high:+.1f} us)"
-        )
+        ratio = 1 + middle / base
+        print(f"  {name:18} {middle:+7.1f} us  {ratio:.3f}x  (quartiles {low:+.1f} .. {high:+.1f} us)")
 
 
 if __name__ == "__main__":

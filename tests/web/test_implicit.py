@@ -319,7 +319,7 @@ async def test_the_detector_sees_it(engine: AsyncEngine, tmp_path: Any, form: st
     """The N+1 of a lazy response is found, with its relationship and the line of its query."""
     ended: list[ScopeEnded] = []
     unsubscribe = subscribe(ScopeEnded, ended.append)
-    app = whole(engine) if form == "application" else whole(engine, implicit_loading)
+    app = whole(engine) if form == "application" else whole(engine, implicit_loading(batch=False))
     with Pitstop(app, engine=engine, store=tmp_path):
         if form == "application":
             implicit_loading(app, batch=False)
