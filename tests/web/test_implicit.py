@@ -333,6 +333,23 @@ async def test_the_detector_sees_it(engine: AsyncEngine, tmp_path: Any, form: st
     assert (location.file, location.function) == (__file__, "lazy")
 
 
+async def test_the_detector_names_the_line(engine: AsyncEngine) -> None:
+    """A lazy load in the endpoint's body is located at its line there, as in synchronous code."""
+    app, DB = FastAPI(), session_of(engine)
+
+    @app.get("/")
+    @implicit_loading(batch=False)
+    async def bodies(session: DB) -> list[str]:
+        return [post.body for post in await session.scalars(select(Post))]
+
+    with count_queries(engine) as queries:
+        assert len((await get(app, "/")).json()) == POSTS
+    (found,) = queries.n_plus_one
+    assert found.location is not None
+    assert (found.location.file, found.location.function) == (__file__, "bodies")
+    assert (found.cure, found.count) == ("undefer(Post.body)", POSTS)
+
+
 async def test_what_fastapi_reads_of_an_endpoint(engine: AsyncEngine) -> None:
     """Parameters, names and descriptions in the OpenAPI document are those of the endpoint itself."""
     assert whole(engine, implicit_loading).openapi() == whole(engine).openapi()

@@ -79,7 +79,7 @@ def cover_function(function: Callable[..., Any], *, batch: bool) -> Callable[...
 
 
 def _resolve_annotations(function: Any) -> None:
-    """FastAPI before 0.12x looks up string annotations among the globals of the wrapper, which are ours."""
+    """FastAPI 0.115 looks up string annotations among the globals of the wrapper, which are ours."""
     try:
         function.__signature__ = inspect.signature(function, eval_str=True)
     except NameError:  # a name for type checkers only; FastAPI would not find it either
