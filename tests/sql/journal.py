@@ -1,10 +1,11 @@
 """A journal that the tests of implicit loading read: posts with an author, comments and a deferred body."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKey, create_engine, insert, select
+from sqlalchemy import ForeignKey, create_engine, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -118,3 +119,37 @@ async def journal(database_url: str, driver: str) -> AsyncIterator[AsyncEngine]:
 async def first_post(session: AsyncSession) -> Post:
     """One post, of which nothing lazy is loaded."""
     return (await session.scalars(select(Post).where(Post.id == 1))).one()
+
+
+@asynccontextmanager
+async def locked(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Nobody can read comments meanwhile."""
+    async with engine.connect() as connection:
+        await connection.execute(text("LOCK TABLE journal_comment IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+async def no_more(engine: AsyncEngine, condition: str) -> None:
+    """Return once the server has no other backend on this database of which this is true."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        f" AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND {condition}"
+    )
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")  # each look is a new one
+        while (await connection.execute(query)).scalar_one():
+            await asyncio.sleep(0.01)
+
+
+async def waiting(engine: AsyncEngine) -> None:
+    """Return once somebody waits for the lock."""
+    held = "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    await no_more(engine, f"{held} AND wait_event_type = 'Lock') = 0")
+
+
+async def is_clean(engine: AsyncEngine) -> bool:
+    """Whether no connection is out, and the next session can read, once no backend is busy any more."""
+    await no_more(engine, "state <> 'idle'")
+    async with engine.connect() as connection:
+        found = (await connection.execute(select(Comment.id))).all()
+    return engine.pool.checkedout() == 0 and len(found) > 0  # type: ignore[attr-defined]

@@ -6,14 +6,11 @@ import gc
 import traceback
 import weakref
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
-import uvloop
 from greenlet import greenlet
-from pydantic import ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, MissingGreenlet, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -21,7 +18,15 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from pitstop.sql.green import ImplicitIO, loads_here
-from tests.sql.journal import COMMENTS, DRIVERS, Comment, Post, PostOut, first_post, journal
+from tests.sql.journal import (
+    COMMENTS,
+    DRIVERS,
+    Post,
+    first_post,
+    is_clean,
+    journal,
+    locked,
+)
 
 # psycopg's adapter dresses the one in the other.
 REFUSED = (MissingGreenlet, StatementError)
@@ -38,40 +43,6 @@ async def engine(request: pytest.FixtureRequest, database_url: str) -> AsyncIter
     """The journal, by each of the drivers."""
     async with journal(database_url, request.param) as engine:
         yield engine
-
-
-@asynccontextmanager
-async def locked(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Nobody can read comments meanwhile."""
-    async with engine.connect() as connection:
-        await connection.execute(text("LOCK TABLE journal_comment IN ACCESS EXCLUSIVE MODE"))
-        yield
-
-
-async def no_more(engine: AsyncEngine, condition: str) -> None:
-    """Return once the server has no other backend on this database of which this is true."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        f" AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND {condition}"
-    )
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")  # each look is a new one
-        while (await connection.execute(query)).scalar_one():
-            await asyncio.sleep(0.01)
-
-
-async def waiting(engine: AsyncEngine) -> None:
-    """Return once somebody waits for the lock."""
-    held = "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    await no_more(engine, f"{held} AND wait_event_type = 'Lock') = 0")
-
-
-async def is_clean(engine: AsyncEngine) -> bool:
-    """Whether no connection is out, and the next session can read, once no backend is busy any more."""
-    await no_more(engine, "state <> 'idle'")
-    async with engine.connect() as connection:
-        found = (await connection.execute(select(Comment.id))).all()
-    return engine.pool.checkedout() == 0 and len(found) > 0  # type: ignore[attr-defined]
 
 
 async def test_relations_and_columns_load(engine: AsyncEngine) -> None:
@@ -213,122 +184,6 @@ async def test_a_failing_load(engine: AsyncEngine) -> None:
         assert await implicitly(work()) == "author 2"
 
 
-async def test_a_cancelled_load(engine: AsyncEngine) -> None:
-    """A task that is cancelled while an attribute loads ends there, and its connection is not left busy."""
-    seen: list[BaseException] = []
-
-    async def work() -> None:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            try:
-                post.comments  # noqa: B018
-            except asyncio.CancelledError as error:
-                seen.append(error)
-                raise
-
-    async def whole() -> None:
-        await implicitly(work())
-
-    async with locked(engine):
-        task = asyncio.create_task(whole())
-        await waiting(engine)
-        task.cancel("enough")
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert len(seen) == 1
-    assert task.cancelled()
-    assert await is_clean(engine)
-
-
-async def test_a_time_out_around(engine: AsyncEngine) -> None:
-    """``wait_for`` ends a load that takes too long."""
-
-    async def work() -> None:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            post.comments  # noqa: B018
-
-    async def whole() -> None:
-        await implicitly(work())
-
-    async with locked(engine):
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(whole(), 0.3)
-    assert await is_clean(engine)
-
-
-@pytest.mark.parametrize("limit", ["asyncio", "anyio"])
-async def test_a_time_out_inside(engine: AsyncEngine, limit: str) -> None:
-    """``asyncio.timeout`` and anyio's cancel scopes inside end a load, and the task goes on."""
-
-    async def limited(post: Post) -> None:
-        if limit == "asyncio":
-            async with asyncio.timeout(0.2):
-                post.comments  # noqa: B018
-        else:
-            with anyio.fail_after(0.2):
-                post.comments  # noqa: B018
-
-    async def work() -> str:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            with pytest.raises(TimeoutError):
-                await limited(post)
-            await session.rollback()
-            return post.author.name
-
-    async with locked(engine):
-        assert await implicitly(work()) == "author 2"
-    assert await is_clean(engine)
-
-
-@pytest.mark.parametrize("swallow", [False, True])
-async def test_a_cancellation_that_pydantic_swallows(engine: AsyncEngine, *, swallow: bool) -> None:
-    """pydantic makes a validation error of a cancelled load; the task is cancelled all the same.
-
-    Unless the code goes on after it, as it may in any coroutine.
-    """
-
-    async def work() -> str:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            try:
-                return PostOut.model_validate(post).title
-            except ValidationError:
-                if swallow:
-                    return "went on"
-                raise
-
-    async def whole() -> Any:
-        return await implicitly(work())
-
-    async with locked(engine):
-        task = asyncio.create_task(whole())
-        await waiting(engine)
-        task.cancel()
-        await asyncio.wait([task])
-    assert task.cancelled() is not swallow
-    assert await is_clean(engine)
-
-
-async def test_a_swallowed_time_out(engine: AsyncEngine) -> None:
-    """A time-out in the coroutine stays its own affair, however its error is dressed."""
-
-    async def work() -> None:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            try:
-                async with asyncio.timeout(0.2):
-                    post.comments  # noqa: B018
-            except TimeoutError:
-                raise ValueError("too slow") from None
-
-    async with locked(engine):
-        with pytest.raises(ValueError, match="too slow"):
-            await implicitly(work())
-    assert await is_clean(engine)
-
-
 async def test_the_task_and_its_context() -> None:
     """It is the same task and the same context: variables set inside are seen outside, and the reverse."""
     outside = asyncio.current_task()
@@ -458,45 +313,3 @@ async def test_generators(engine: AsyncEngine) -> None:
     with pytest.raises(StopAsyncIteration):
         await anext(generator)
     assert await is_clean(engine)
-
-
-async def test_a_closed_coroutine() -> None:
-    """What is left undone is closed as a coroutine is: its ``finally`` runs."""
-    events: list[str] = []
-
-    async def work() -> None:
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            events.append("finally")
-
-    async def whole() -> None:
-        await implicitly(work())
-
-    coroutine = whole()
-    coroutine.send(None)
-    coroutine.close()
-    assert events == ["finally"]
-
-
-def test_uvloop(database_url: str) -> None:
-    """The other event loop drives it the same way, cancellation included."""
-
-    async def work(engine: AsyncEngine) -> str:
-        async with AsyncSession(engine) as session:
-            post = await first_post(session)
-            try:
-                async with asyncio.timeout(0.2):
-                    post.comments  # noqa: B018
-            except TimeoutError:
-                await session.rollback()
-            return post.author.name
-
-    async def main() -> None:
-        async with journal(database_url, "asyncpg") as engine:
-            async with locked(engine):
-                assert await implicitly(work(engine)) == "author 2"
-            assert await is_clean(engine)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
