@@ -14,6 +14,7 @@ from pitstop import (
     Queries,
     Statement,
     count_queries,
+    implicit_loading,
     observe,
     private_servers,
 )
@@ -40,6 +41,17 @@ def observing(app: FastAPI, engine: AsyncEngine) -> None:
     with Pitstop(app, engine=engine, redis="redis://localhost:6379/0") as pitstop:
         assert_type(pitstop.enabled, bool)
     assert_type(observe(engine), Observer)
+
+
+async def endpoint(number: int) -> str:
+    return str(number)
+
+
+async def loading(app: FastAPI) -> None:
+    assert_type(implicit_loading(app), FastAPI)
+    assert_type(implicit_loading(app, batch=False), FastAPI)
+    assert_type(await implicit_loading(endpoint)(1), str)
+    assert_type(await implicit_loading(batch=False)(endpoint)(1), str)
 
 
 def serving() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
+    from pitstop.web import implicit_loading as implicit_loading
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Queries": "pitstop.sql",
     "Statement": "pitstop.sql",
     "count_queries": "pitstop.sql",
+    "implicit_loading": "pitstop.web",
     "observe": "pitstop.sql",
     "private_servers": "pitstop.servers",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "Queries",
     "Statement",
     "count_queries",
+    "implicit_loading",
     "observe",
     "private_servers",
 ]

@@ -1,5 +1,6 @@
-"""What meets HTTP: the ASGI middleware that makes a scope of every request."""
+"""What meets HTTP: the middleware that makes a scope of every request, implicit loading in endpoints."""
 
+from pitstop.web.implicit import implicit_loading
 from pitstop.web.middleware import ObserveMiddleware
 
-__all__ = ["ObserveMiddleware"]
+__all__ = ["ObserveMiddleware", "implicit_loading"]
