@@ -1,5 +1,6 @@
 """``count_queries``: how many statements a block executes, which, from where, and the N+1 in them."""
 
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -26,7 +27,8 @@ class Queries:
     """
 
     def __init__(self, target: object, *, everywhere: bool, threshold: int, allow: tuple[str, ...]) -> None:
-        self._trace = Trace(threshold=threshold, allow=allow, keep=_KEEP)
+        self._begin = partial(Trace, threshold=threshold, allow=allow, keep=_KEEP)
+        self._trace = self._begin()
         self._watch = _Watch(target)
         self._collector = Collector(self._trace, self._watch.matches, everywhere=everywhere)
 
@@ -64,6 +66,10 @@ class Queries:
     def n_plus_one(self) -> list[NPlusOne]:
         """The N+1 found, most statements first; empty when there is none."""
         return self._trace.n_plus_one
+
+    def reset(self) -> None:
+        """Forget what was counted so far, and count on: for what a test arranges within the block."""
+        self._trace = self._collector.trace = self._begin()
 
     def groups(self) -> list[StatementGroup]:
         """The statements folded by fingerprint and line, most time first."""
