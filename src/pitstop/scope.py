@@ -47,6 +47,10 @@ class Scope:
     def __repr__(self) -> str:
         return f"<Scope {self.kind} {self.name!r}>"
 
+    def current_name(self) -> str:
+        """The name as far as it is known now: a request gets the name of its route when it ends."""
+        return self.name
+
     def enter(self) -> "Scope":
         """Make this the current scope of the context."""
         self._token = _current.set(self)

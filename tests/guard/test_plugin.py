@@ -237,7 +237,7 @@ class Case(unittest.TestCase):
 
 
 def test_the_fixture_counts_the_call(suite: Suite) -> None:
-    """It tells count, statements and N+1 while the test runs; reset begins anew; asked for late, it counts late."""
+    """It tells all while the test runs; reset begins anew; asked for late, it counts from there."""
     result = suite(
         """
 @pytest.fixture

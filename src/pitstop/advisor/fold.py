@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pitstop.store import NPlusOneTotals, Observations, ScopeTotals, StatementTotals
+from pitstop.store import Latency, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
 
 if TYPE_CHECKING:
     from pitstop.sql import NPlusOne, StatementGroup
@@ -78,6 +78,14 @@ class Fold:
         if group.rows >= 0:
             totals.rows = max(totals.rows, 0) + group.rows
         totals.last_seen = self.now
+        self._times(group)
+
+    def _times(self, group: "StatementGroup") -> None:
+        latency = self.into.statement_latency.get(group.fingerprint)
+        if latency is None:
+            latency = self.into.statement_latency[group.fingerprint] = Latency()
+        for ms in group.times:
+            latency.add(ms)
 
     def _n_plus_one(self, finding: "NPlusOne") -> None:
         what = (finding.kind, finding.parent, finding.relationship)

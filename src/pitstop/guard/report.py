@@ -1,6 +1,5 @@
 """What a test that failed is told: limit and count, the statements by line, the N+1 and their cures."""
 
-import os
 from collections.abc import Iterator
 
 from pitstop.guard.rules import Rules
@@ -87,8 +86,4 @@ def _many(count: int, noun: str) -> str:
 
 
 def _place(location: Location | None) -> str:
-    if location is None:
-        return _NOWHERE
-    near = os.path.relpath(location.file)
-    short = near if not near.startswith("..") else location.file
-    return f"{short}:{location.line} in {location.function}"
+    return location.short() if location is not None else _NOWHERE

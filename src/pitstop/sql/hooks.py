@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
+from pitstop.sql import slow
 from pitstop.sql.lineage import Execution, Origin
 from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, traces_of
@@ -110,6 +111,8 @@ def _record(
     ms = (perf_counter() - started) * 1000.0
     site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
     statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, failed)
+    if ms >= slow.limit_ms:
+        slow.note(statement, parameters)
     execution = _execution(context, site)
     for trace in traces:
         trace.add(statement, site, execution, parameters)

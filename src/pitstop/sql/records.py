@@ -40,6 +40,7 @@ class StatementGroup:
         calls: executions.
         total_ms, max_ms: milliseconds.
         rows: rows of all executions; -1 where unknown.
+        times: milliseconds of each execution, the first 1,000.
     """
 
     fingerprint: str
@@ -49,6 +50,7 @@ class StatementGroup:
     total_ms: float
     max_ms: float
     rows: int
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

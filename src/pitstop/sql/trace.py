@@ -10,21 +10,25 @@ from pitstop.sql.records import NPlusOne, Statement, StatementGroup
 __all__ = ["Trace"]
 
 _MAX_GROUPS = 5_000
+_MAX_TIMES = 1_000
 
 
 class _Sum:
-    __slots__ = ("calls", "max_ms", "rows", "text", "total_ms")
+    __slots__ = ("calls", "max_ms", "rows", "text", "times", "total_ms")
 
     def __init__(self, first: Statement) -> None:
         self.text = first.text
         self.calls = 1
         self.total_ms = self.max_ms = first.ms
         self.rows = first.rows
+        self.times = [first.ms]
 
     def add(self, ms: float, rows: int) -> None:
         self.calls += 1
         self.total_ms += ms
         self.max_ms = max(self.max_ms, ms)
+        if len(self.times) < _MAX_TIMES:
+            self.times.append(ms)
         self.rows = self.rows + rows if rows >= 0 <= self.rows else -1
 
 
@@ -74,7 +78,10 @@ class Trace:
         """The statements folded by fingerprint and line, most time first."""
         with self._lock:
             groups = [
-                StatementGroup(digest, each.text, location, each.calls, each.total_ms, each.max_ms, each.rows)
+                StatementGroup(
+                    *(digest, each.text, location, each.calls, each.total_ms, each.max_ms, each.rows),
+                    tuple(each.times),
+                )
                 for (digest, location), each in self._sums.items()
             ]
         return sorted(groups, key=lambda group: -group.total_ms)

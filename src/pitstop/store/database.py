@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 __all__ = [
     "FILE_NAME",
+    "READABLE",
     "VERSION",
     "connect",
     "is_corrupt",
@@ -21,7 +22,8 @@ __all__ = [
 ]
 
 FILE_NAME = "store.sqlite"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)  # 1 knows no times of statements
 _ASIDE_NAME = "store.aside.sqlite"
 _APPLICATION_ID = 0x50495453  # "PITS": `file store.sqlite` tells it apart
 _SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -120,8 +122,9 @@ def _check(connection: sqlite3.Connection) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version == VERSION:
         return
-    if version or tables:
+    if version not in READABLE and (version or tables):
         raise _Unusable
+    # What a version adds are tables: the schema makes those that are not there yet.
     connection.execute("BEGIN IMMEDIATE")
     for statement in question("schema").split(";"):
         connection.execute(statement)

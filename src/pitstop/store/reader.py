@@ -31,9 +31,12 @@ def read_store(directory: Path | str) -> Observations:
         raise StoreError(f"nothing observed yet in '{directory}': run `pitstop run -- <your command>`")
     try:
         with closing(database.open_read_only(path)) as connection:
-            _check_version(connection, directory)
+            version = _version(connection, directory)
             connection.execute("BEGIN")  # one snapshot for all questions
-            return _read(connection)
+            found = _read(connection)
+            if version > 1:
+                _read_statement_latency(connection, found)
+            return found
     except sqlite3.Error as error:
         raise StoreError(
             f"cannot read the record in '{directory}': {error}; forget it with `pitstop run --reset`"
@@ -53,13 +56,14 @@ def reset_store(directory: Path | str) -> None:
         raise StoreError(f"cannot remove the record in '{directory}': {error}") from error
 
 
-def _check_version(connection: sqlite3.Connection, directory: Path | str) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != database.VERSION:
+def _version(connection: sqlite3.Connection, directory: Path | str) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in database.READABLE:
         raise StoreError(
             f"the record in '{directory}' has version {version}, this Pitstop reads {database.VERSION}: "
             "observe anew with `pitstop run --reset -- <your command>`"
         )
+    return version
 
 
 def _read(connection: sqlite3.Connection) -> Observations:
@@ -78,6 +82,13 @@ def _read(connection: sqlite3.Connection) -> Observations:
         places = (finding.query_location, finding.location)
         found.n_plus_one[*row[:5], *places] = finding
     return found
+
+
+def _read_statement_latency(connection: sqlite3.Connection, into: Observations) -> None:
+    for fingerprint, bucket, count in connection.execute(
+        "SELECT fingerprint, bucket, count FROM statement_latency"
+    ):
+        into.statement_latency.setdefault(fingerprint, Latency()).merge(Latency({bucket: count}))
 
 
 def _place(text: str) -> Location | None:

@@ -162,11 +162,17 @@ class NPlusOneTotals:
 
 @dataclass(slots=True)
 class Observations:
-    """What was observed, folded; what the store merges in and what it gives back."""
+    """What was observed, folded; what the store merges in and what it gives back.
+
+    Attributes:
+        scopes, statements, n_plus_one: totals by their keys.
+        statement_latency: how the times of a statement are distributed, by its fingerprint.
+    """
 
     scopes: dict[ScopeKey, ScopeTotals] = field(default_factory=dict)
     statements: dict[StatementKey, StatementTotals] = field(default_factory=dict)
     n_plus_one: dict[NPlusOneKey, NPlusOneTotals] = field(default_factory=dict)
+    statement_latency: dict[str, Latency] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scopes) + len(self.statements) + len(self.n_plus_one)

@@ -3,13 +3,13 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pitstop.errors import StoreError
 from pitstop.store import database
 from pitstop.store.database import question
-from pitstop.store.totals import Location, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
+from pitstop.store.totals import Latency, Location, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
 
 __all__ = ["DEFAULT_MAX_BYTES", "MAX_TEXT", "Store"]
 
@@ -138,6 +138,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_latency", _latency_rows(scopes)),
         ("merge_text", texts.items()),
         ("merge_statement", map(_statement_row, statements)),
+        ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
     ):
         connection.executemany(question(name), rows)
@@ -159,6 +160,14 @@ def _latency_rows(scopes: Iterable[ScopeTotals]) -> Iterable[Row]:
         (each.kind, each.name, bucket, count)
         for each in scopes
         for bucket, count in each.latency.buckets.items()
+    )
+
+
+def _statement_latency_rows(latencies: Mapping[str, Latency]) -> Iterable[Row]:
+    return (
+        (fingerprint, bucket, count)
+        for fingerprint, latency in latencies.items()
+        for bucket, count in latency.buckets.items()
     )
 
 

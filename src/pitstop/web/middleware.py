@@ -16,6 +16,22 @@ ASGIApp = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
 _KEY = "pitstop.scope"
 
 
+class _Request(Scope):
+    """The scope of a request; while it lasts, its name is read from what the router left so far."""
+
+    __slots__ = ("asgi",)
+
+    def __init__(self, asgi: ASGIScope) -> None:
+        super().__init__(UNROUTED, kind="request")
+        self.asgi: ASGIScope | None = asgi
+
+    def current_name(self) -> str:
+        """The route template, as soon as there is one."""
+        if self.name is not UNROUTED or self.asgi is None:
+            return self.name
+        return request_name(self.asgi, status=self.status)
+
+
 class ObserveMiddleware:
     """Opens a scope for each HTTP request and names it by its route template.
 
@@ -40,7 +56,8 @@ class ObserveMiddleware:
             await self._observe(scope, receive, send)
 
     async def _observe(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        request = scope[_KEY] = Scope(UNROUTED, kind="request").enter()
+        request = scope[_KEY] = _Request(scope)
+        request.enter()
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -55,6 +72,7 @@ class ObserveMiddleware:
         finally:
             if request.name is UNROUTED:
                 request.name = request_name(scope, status=request.status)
+            request.asgi = None
             request.leave()
 
     async def _join(self, scope: ASGIScope, receive: Receive, send: Send) -> None:

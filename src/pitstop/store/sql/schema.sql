@@ -20,6 +20,14 @@ CREATE TABLE IF NOT EXISTS latency (
     PRIMARY KEY (kind, name, bucket)
 ) WITHOUT ROWID;
 
+-- by statement alone, because a row for each route and line as well would fill the record
+CREATE TABLE IF NOT EXISTS statement_latency (
+    fingerprint TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (fingerprint, bucket)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS statement_text (
     fingerprint TEXT PRIMARY KEY,
     text TEXT NOT NULL
