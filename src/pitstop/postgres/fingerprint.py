@@ -67,8 +67,12 @@ def normalise(text: str) -> str:
             words.append(match.group())
         else:
             words.append(match.group().lower())
-    line = _LIST.sub("(?)", " ".join(words))
-    return _ROWS.sub("(?)", line)
+    return shorten_lists(" ".join(words))
+
+
+def shorten_lists(line: str) -> str:
+    """A normalised line in which lists of values, and lists of such lists, are one."""
+    return _ROWS.sub("(?)", _LIST.sub("(?)", line))
 
 
 def fingerprint(text: str) -> Fingerprint:
