@@ -12,6 +12,7 @@ from multiprocessing import util as multiprocessing_util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
@@ -70,6 +71,7 @@ class Recorder:
         self.users = 0
         self.process: Scope | None = None
         self._names: set[str] = set()
+        self._columns = ColumnSearch()
         self._begin()
         self._unsubscribe = subscribe(ScopeEnded, self._on_ended)
         self._start_thread()
@@ -128,6 +130,7 @@ class Recorder:
         groups = trace.groups() if trace is not None else []
         findings = trace.n_plus_one if trace is not None else []
         failed = scope.failed or (scope.status or 0) >= 500
+        self._columns.note(scope, groups)
         with self._lock:
             fold = Fold(self._pending, scope.kind, self._bounded(scope.name))
             fold.scope(ended.wall_ms, failed=failed, statements=trace.count if trace is not None else 0)
@@ -172,7 +175,9 @@ class Recorder:
             if time.perf_counter() - self._drained >= window_s:
                 self._drain_process()
             self._fold_ended()
+            unused = self._columns.search()
             with self._lock:
+                self._pending.unused_columns.update((each.key, each) for each in unused)
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

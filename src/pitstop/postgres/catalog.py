@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from pitstop.errors import ServerNotFound, SettingsError
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ForeignKey", "Table", "read_catalog", "read_statements"]
+__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "read_catalog", "read_statements"]
 
 Answer = TypeVar("Answer")
 
@@ -51,12 +51,22 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnWidth:
+    """How wide the values of a column are on average; one stored outside of its row counts as 18 bytes."""
+
+    table: str
+    column: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """What was read. ``statements`` is empty where ``pg_stat_statements`` is not installed."""
 
     unindexed_foreign_keys: tuple[ForeignKey, ...]
     tables: tuple[Table, ...]
     statements: tuple[StatementStats, ...]
+    widths: tuple[ColumnWidth, ...] = ()
 
 
 def read_catalog(url: str) -> Catalog:
@@ -111,7 +121,8 @@ def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:
     keys = connection.execute(_sql("unindexed_foreign_keys"))
     foreign_keys = tuple(ForeignKey(**{**row, "columns": tuple(row["columns"])}) for row in keys)
     tables = tuple(Table(**row) for row in connection.execute(_sql("tables")))
-    return Catalog(foreign_keys, tables, query_statements(connection).rows)
+    widths = tuple(ColumnWidth(**row) for row in connection.execute(_sql("column_widths")))
+    return Catalog(foreign_keys, tables, query_statements(connection).rows, widths)
 
 
 def _sql(name: str) -> str:

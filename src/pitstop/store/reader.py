@@ -15,6 +15,7 @@ from pitstop.store.totals import (
     Observations,
     ScopeTotals,
     StatementTotals,
+    UnusedColumn,
 )
 
 __all__ = ["read_store", "reset_store"]
@@ -35,7 +36,7 @@ def read_store(directory: Path | str) -> Observations:
             connection.execute("BEGIN")  # one snapshot for all questions
             found = _read(connection)
             if version > 1:
-                _read_statement_latency(connection, found)
+                _read_second(connection, found)
             return found
     except sqlite3.Error as error:
         raise StoreError(
@@ -84,11 +85,15 @@ def _read(connection: sqlite3.Connection) -> Observations:
     return found
 
 
-def _read_statement_latency(connection: sqlite3.Connection, into: Observations) -> None:
+def _read_second(connection: sqlite3.Connection, into: Observations) -> None:
+    """What version 2 brought."""
     for fingerprint, bucket, count in connection.execute(
         "SELECT fingerprint, bucket, count FROM statement_latency"
     ):
         into.statement_latency.setdefault(fingerprint, Latency()).merge(Latency({bucket: count}))
+    for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
+        unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
+        into.unused_columns[unused.key] = unused
 
 
 def _place(text: str) -> Location | None:

@@ -9,7 +9,15 @@ from pathlib import Path
 from pitstop.errors import StoreError
 from pitstop.store import database
 from pitstop.store.database import question
-from pitstop.store.totals import Latency, Location, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
+from pitstop.store.totals import (
+    Latency,
+    Location,
+    NPlusOneTotals,
+    Observations,
+    ScopeTotals,
+    StatementTotals,
+    UnusedColumn,
+)
 
 __all__ = ["DEFAULT_MAX_BYTES", "MAX_TEXT", "Store"]
 
@@ -139,6 +147,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_text", texts.items()),
         ("merge_statement", map(_statement_row, statements)),
         ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
+        ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
     ):
         connection.executemany(question(name), rows)
@@ -175,6 +184,13 @@ def _statement_row(each: StatementTotals) -> Row:
     return (
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
         *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen),
+    )
+
+
+def _unused_column_row(each: UnusedColumn) -> Row:
+    return (
+        *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
+        *(each.entity, each.attribute, each.table, each.column, each.type),
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from pitstop.scope import Scope
-from pitstop.web.route import UNROUTED, ASGIScope, request_name
+from pitstop.scope import Handler, Scope
+from pitstop.web.route import UNROUTED, ASGIScope, handler_of, request_name
 
 __all__ = ["ASGIApp", "ObserveMiddleware"]
 
@@ -14,6 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
 
 _KEY = "pitstop.scope"
+_MAX_NAMES = 1_000
 
 
 class _Request(Scope):
@@ -45,6 +46,7 @@ class ObserveMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._named: set[str] = set()
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -72,8 +74,18 @@ class ObserveMiddleware:
         finally:
             if request.name is UNROUTED:
                 request.name = request_name(scope, status=request.status)
+            if request.name not in self._named:
+                self._tell_handler(request, scope)
             request.asgi = None
             request.leave()
+
+    def _tell_handler(self, request: Scope, scope: ASGIScope) -> None:
+        """Once for each route: what answers it."""
+        if len(self._named) < _MAX_NAMES:
+            self._named.add(request.name)
+            handler = handler_of(scope)
+            if handler is not None:
+                request.parts[Handler] = handler
 
     async def _join(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         # The key in the ASGI scope, not the context variable, tells that this request has a scope:

@@ -47,6 +47,19 @@ CREATE TABLE IF NOT EXISTS statement (
     PRIMARY KEY (scope_kind, scope, fingerprint, location)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS unused_column (
+    scope_kind TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    location TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    PRIMARY KEY (scope_kind, scope, fingerprint, location, entity, attribute)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS n_plus_one (
     scope_kind TEXT NOT NULL,
     scope TEXT NOT NULL,
