@@ -40,6 +40,7 @@ def test_no_value_is_left(literals: list[str]) -> None:
         ("WHERE a IN (1, 2)", "WHERE a IN (?, ?)"),
         ("SELECT 'it is never closed, secret", "SELECT ?"),
         ("SELECT $tag$ never closed", "SELECT ?"),
+        ("SELECT a /* never closed, secret", "SELECT a ?"),
         ("SELECT t1.c2, x2", "SELECT t1.c2, x2"),
     ],
 )

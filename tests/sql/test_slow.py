@@ -200,6 +200,17 @@ def test_other_engines_are_not_logged(
     assert lines == []
 
 
+def test_long_statements_are_short(engine: Engine, lines: list[logging.LogRecord]) -> None:
+    """Of a statement with thousands of values a line of some hundred characters is told."""
+    with observe(engine, slow_ms=0.0):
+        run(
+            engine,
+            f"SELECT 1 WHERE 1 IN ({', '.join(str(number) for number in range(9000))}) /* {'x' * 9999} */",
+        )
+    assert len(vars(lines[0])["sql"]) <= 500
+    assert "8999" not in lines[0].getMessage()
+
+
 def test_executemany_has_no_shapes() -> None:
     """Parameters of many rows are not told."""
     assert slow._shapes(None) == ""

@@ -35,8 +35,8 @@ def redact(text: str) -> str:
     """A statement with ``?`` for each value that stands in it, without comments; placeholders are kept,
     their casts are not.
 
-    What follows a quote that is never closed is left out. A name in double quotes is taken for a name, as
-    PostgreSQL does.
+    What follows a quote or a comment that is never closed is left out. A name in double quotes is taken for
+    a name, as PostgreSQL does.
 
     Args:
         text: SQL with any style of placeholder.
@@ -50,7 +50,7 @@ def redact(text: str) -> str:
             continue  # drivers put one behind every placeholder
         elif kind in ("value", "tag") and not _PLACE.match(word):
             parts.append("?")
-        elif kind == "other" and word in ("'", "$"):
+        elif kind == "other" and (word in ("'", "$") or text.startswith("/*", match.start())):
             parts.append("?")
             break
         else:

@@ -16,6 +16,7 @@ log = logging.getLogger("pitstop.slow")
 _EVERY_S = 10.0
 _MAX_FINGERPRINTS = 1_000
 _SQL_CHARS = 500
+_READ_CHARS = 10_000  # a list of thousands of values must not hold up the event loop
 _MOST_PARAMETERS = 12
 
 limit_ms = math.inf  # asked for each statement before anything else is done
@@ -104,7 +105,7 @@ def _facts(statement: Statement, parameters: object, kept_back: int) -> dict[str
         "rows": statement.rows,
         "operation": _printable(scope.current_name()) if scope is not None else None,
         "location": place.short() if place is not None else None,
-        "sql": abbreviate(redact(statement.text), max_chars=_SQL_CHARS),
+        "sql": abbreviate(redact(statement.text[:_READ_CHARS]), max_chars=_SQL_CHARS),
         "parameters": _shapes(parameters),
         "fingerprint": statement.fingerprint,
         "failed": statement.failed,
