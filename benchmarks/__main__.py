@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("observation_cost", "observation", "events", "implicit_loading")
+NAMES = ("observation_cost", "observation", "events", "implicit_loading", "slow_log")
 
 
 def main() -> int:

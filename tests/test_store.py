@@ -55,10 +55,13 @@ def observed(*, ms: float = 10.0, scope: str = "GET /posts", fingerprint: str = 
         total_ms=ms,
         last_seen=5.0,
     )
+    times = Latency()
+    times.add(ms)
     return Observations(
         {key: totals},
         {(*key, fingerprint, PLACE): statement},
         {(*key, "lazy-load", "Post", "author", PLACE, None, finding.callers): finding},
+        {fingerprint: times},
     )
 
 
@@ -88,6 +91,7 @@ def test_what_is_merged_is_read_back(tmp_path: Path) -> None:
     found, given_ = read_store(tmp_path), observed()
     assert found.statements == given_.statements
     assert found.n_plus_one == given_.n_plus_one
+    assert found.statement_latency["f1"].buckets == given_.statement_latency["f1"].buckets
     assert found.scopes["request", "GET /posts"].latency.buckets == (
         given_.scopes["request", "GET /posts"].latency.buckets
     )
@@ -104,6 +108,7 @@ def test_batches_add_up(tmp_path: Path) -> None:
     assert (scope.statements, scope.max_statements, scope.mean_ms) == (8, 4, 20.0)
     (statement,) = found.statements.values()
     assert (statement.calls, statement.total_ms, statement.max_ms, statement.rows) == (8, 40.0, 15.0, 16)
+    assert found.statement_latency["f1"].count == 2
     (finding,) = found.n_plus_one.values()
     assert (finding.requests, finding.extra, finding.max_extra, finding.total_ms) == (2, 6, 3, 40.0)
 
@@ -165,6 +170,7 @@ def test_the_bound_holds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     found = read_store(tmp_path)
     assert any(each.fingerprint == "costly" for each in found.statements.values())
     assert 10 < len(found.statements) < 400
+    assert found.statement_latency.keys() == {each.fingerprint for each in found.statements.values()}
     assert len([record for record in caplog.records if "bound" in record.message]) == 1
 
 

@@ -28,6 +28,7 @@ def counting(
         with count_queries(target, everywhere=True, threshold=5, allow=["Post.*"]) as queries:
             assert_type(queries, Queries)
     assert_type(queries.count, int)
+    assert_type(queries.reset(), None)
     assert_type(queries.total_ms, float)
     assert_type(queries.statements, list[Statement])
     assert_type(queries.groups(), list[StatementGroup])
@@ -40,7 +41,7 @@ def counting(
 def observing(app: FastAPI, engine: AsyncEngine) -> None:
     with Pitstop(app, engine=engine, redis="redis://localhost:6379/0") as pitstop:
         assert_type(pitstop.enabled, bool)
-    assert_type(observe(engine), Observer)
+    assert_type(observe(engine, slow_ms=100.0), Observer)
 
 
 async def endpoint(number: int) -> str:

@@ -96,6 +96,7 @@ class Pitstop:
             engine,
             threshold=self.settings.n_plus_one_threshold,
             allow=self.settings.n_plus_one_allow,
+            slow_ms=self.settings.slow_statement_ms,
         )
         self._recorder = start_recorder(Store(directory, max_bytes=self.settings.store_max_bytes))
 

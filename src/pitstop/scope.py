@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pitstop.events import emit
 
-__all__ = ["Kind", "Scope", "ScopeEnded", "current_scope", "open_scope", "set_process_scope"]
+__all__ = ["Handler", "Kind", "Scope", "ScopeEnded", "current_scope", "open_scope", "set_process_scope"]
 
 Kind = Literal["request", "operation", "process"]
 
@@ -47,6 +47,10 @@ class Scope:
     def __repr__(self) -> str:
         return f"<Scope {self.kind} {self.name!r}>"
 
+    def current_name(self) -> str:
+        """The name as far as it is known now: a request gets the name of its route when it ends."""
+        return self.name
+
     def enter(self) -> "Scope":
         """Make this the current scope of the context."""
         self._token = _current.set(self)
@@ -62,6 +66,19 @@ class Scope:
                 _current.set(None)
             self._token = None
         emit(ScopeEnded(self, wall_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What answers the requests of a route; in ``scope.parts`` of its first request.
+
+    Attributes:
+        modules: names of the modules of the endpoint and of what it depends on.
+        response_model: the annotation that the answer is filtered by.
+    """
+
+    modules: tuple[str, ...]
+    response_model: object
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     store_max_bytes: int = Field(default=64 * MIB, ge=MIB, description="bound of the local record, bytes")
     slow_request_ms: float = Field(default=500.0, gt=0, description="a request slower than this is a finding")
     slow_statement_ms: float = Field(
-        default=100.0, gt=0, description="a statement slower than this is a finding"
+        default=100.0,
+        gt=0,
+        description="a statement slower than this is logged, and a finding if it is so on average",
     )
     n_plus_one_threshold: int = Field(
         default=3, ge=2, description="repeats of one hand-written statement that make an N+1"

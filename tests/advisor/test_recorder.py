@@ -72,6 +72,7 @@ def test_statements_are_folded_with_their_scope(recorder: Recorder) -> None:
         "test_statements_are_folded_with_their_scope",
     )
     assert found.scopes["operation", "import prices"].statements == 2
+    assert found.statement_latency[statement.fingerprint].count == 2
 
 
 def test_errors_are_server_errors_and_exceptions(recorder: Recorder) -> None:

@@ -177,7 +177,8 @@ def test_the_session_cannot_write(connection: Connection, sync_database_url: str
         DROP VIEW pg_stat_statements;
         CREATE VIEW pg_stat_statements AS
             SELECT 'x'::text AS query, 1::bigint AS calls, leave_trace() AS total_exec_time,
-                   1.0::float AS mean_exec_time, 1.0::float AS max_exec_time, 1::bigint AS rows, oid AS dbid
+                   1.0::float AS mean_exec_time, 1.0::float AS max_exec_time, 1::bigint AS rows, oid AS dbid,
+                   0::bigint AS shared_blks_hit, 0::bigint AS shared_blks_read
               FROM pg_database
     """)
     with pytest.raises(ServerNotFound, match="read-only transaction"):

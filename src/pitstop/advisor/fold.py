@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pitstop.store import NPlusOneTotals, Observations, ScopeTotals, StatementTotals
+from pitstop.store import Latency, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
 
 if TYPE_CHECKING:
     from pitstop.sql import Location, NPlusOne, StatementGroup
@@ -70,11 +70,13 @@ class Fold:
         totals = self._statement(digest, location, text)
         if totals is not None:
             _count(totals, 1, ms, ms, rows)
+            self._times(digest, (ms,))
 
     def _group(self, group: "StatementGroup") -> None:
         totals = self._statement(group.fingerprint, group.location, group.text)
         if totals is not None:
             _count(totals, group.calls, group.total_ms, group.max_ms, group.rows)
+            self._times(group.fingerprint, group.times)
 
     def _statement(self, digest: str, location: "Location | None", text: str) -> StatementTotals | None:
         key = (self.kind, self.name, digest, location)
@@ -85,6 +87,13 @@ class Fold:
             totals = self.into.statements[key] = StatementTotals(*key, text=text)
         totals.last_seen = self.now
         return totals
+
+    def _times(self, digest: str, times: "Iterable[float]") -> None:
+        latency = self.into.statement_latency.get(digest)
+        if latency is None:
+            latency = self.into.statement_latency[digest] = Latency()
+        for ms in times:
+            latency.add(ms)
 
     def _n_plus_one(self, finding: "NPlusOne") -> None:
         what = (finding.kind, finding.parent, finding.relationship)

@@ -12,10 +12,11 @@ from multiprocessing import util as multiprocessing_util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
-from pitstop.scope import Scope, ScopeEnded
+from pitstop.scope import Handler, Scope, ScopeEnded
 from pitstop.store import Observations, Store
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ FLUSH_S = 0.5
 RETRY_S = 5.0
 PROCESS_WINDOW_S = 2.0
 
-# Kind, name, ms and failure of a scope with few statements; digest, line, text, ms and rows of each of them.
+# Kind, name, handler, ms and failure of a scope with few statements; digest, line, text, ms and rows of each.
 _Execution = tuple[str, "Location | None", str, float, int]
-_Small = tuple[str, str, float, bool, list[_Execution]]
+_Small = tuple[str, str, Handler | None, float, bool, list[_Execution]]
 
 _running: dict[Path, "Recorder"] = {}
 _running_lock = threading.Lock()
@@ -73,6 +74,7 @@ class Recorder:
         self.users = 0
         self.process: Scope | None = None
         self._names: set[str] = set()
+        self._columns = ColumnSearch()
         self._begin()
         self._unsubscribe = subscribe(ScopeEnded, self._on_ended)
         self._start_thread()
@@ -125,7 +127,8 @@ class Recorder:
             executions = [
                 (seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows) for seen in few
             ]
-            self._small.append((scope.kind, scope.name, ended.wall_ms, failed, executions))
+            handler = scope.parts.get(Handler)
+            self._small.append((scope.kind, scope.name, handler, ended.wall_ms, failed, executions))
         else:
             self._fold(ended, trace, failed=failed)
         if self._thread is None:  # ended before a fork of this process
@@ -134,8 +137,11 @@ class Recorder:
     def _fold(self, ended: ScopeEnded, trace: "Trace | None", *, failed: bool) -> None:
         groups = trace.groups() if trace is not None else []
         findings = [*trace.n_plus_one, *trace.forbidden] if trace is not None else []
+        scope = ended.scope
+        statements = [(each.fingerprint, each.location, each.text) for each in groups]
+        self._columns.note(scope.kind, scope.name, scope.parts.get(Handler), statements)
         with self._lock:
-            fold = Fold(self._pending, ended.scope.kind, self._bounded(ended.scope.name))
+            fold = Fold(self._pending, scope.kind, self._bounded(scope.name))
             fold.scope(ended.wall_ms, failed=failed, statements=trace.count if trace is not None else 0)
             fold.trace(groups, findings)
 
@@ -143,7 +149,8 @@ class Recorder:
         """Fold what waited, many at a time, which costs half as much as one by one."""
         with contextlib.suppress(IndexError):
             while True:
-                kind, name, wall_ms, failed, executions = self._small.popleft()
+                kind, name, handler, wall_ms, failed, executions = self._small.popleft()
+                self._columns.note(kind, name, handler, [each[:3] for each in executions])
                 with self._lock:
                     fold = Fold(self._pending, kind, self._bounded(name))
                     fold.scope(wall_ms, failed=failed, statements=len(executions))
@@ -184,7 +191,9 @@ class Recorder:
             if time.perf_counter() - self._drained >= window_s:
                 self._drain_process()
             self._fold_small()
+            unused = self._columns.search()
             with self._lock:
+                self._pending.unused_columns.update((each.key, each) for each in unused)
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

@@ -92,7 +92,11 @@ def _observe_sql(module: ModuleType) -> None:
 
     begin()
     settings = load_settings()
-    observe(threshold=settings.n_plus_one_threshold, allow=settings.n_plus_one_allow)
+    observe(
+        threshold=settings.n_plus_one_threshold,
+        allow=settings.n_plus_one_allow,
+        slow_ms=settings.slow_statement_ms,
+    )
 
 
 def _warn(what: str, error: BaseException) -> None:

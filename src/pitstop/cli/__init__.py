@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pitstop.cli import bench, demo, doctor, fix, run, serve
+from pitstop.cli import bench, demo, doctor, fix, run, serve, statements
 from pitstop.errors import PitstopError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ app = typer.Typer(
 # the first word that is no option begins the command; all after it is the command's own
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.command("doctor")(doctor.doctor)
+app.command("statements")(statements.statements)
 app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)
 app.command("serve")(serve.serve)

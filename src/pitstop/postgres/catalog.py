@@ -1,8 +1,9 @@
 """What a database says of itself, read in one read-only transaction with a time limit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
@@ -11,9 +12,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pitstop.errors import ServerNotFound, SettingsError
-from pitstop.postgres.fingerprint import fingerprint
+from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ForeignKey", "StatementStats", "Table", "read_catalog"]
+__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "read_catalog", "read_statements"]
+
+Answer = TypeVar("Answer")
 
 _TIMEOUT_S = 5
 _IDENTIFIERS = PGDialect().identifier_preparer  # type: ignore[no-untyped-call] # knows reserved words
@@ -48,16 +51,12 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementStats:
-    """A row of ``pg_stat_statements``; times in milliseconds."""
+class ColumnWidth:
+    """How wide the values of a column are on average; one stored outside of its row counts as 18 bytes."""
 
-    fingerprint: str
-    text: str
-    calls: int
-    total_ms: float
-    mean_ms: float
-    max_ms: float
-    rows: int
+    table: str
+    column: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ class Catalog:
     unindexed_foreign_keys: tuple[ForeignKey, ...]
     tables: tuple[Table, ...]
     statements: tuple[StatementStats, ...]
+    widths: tuple[ColumnWidth, ...] = ()
 
 
 def read_catalog(url: str) -> Catalog:
@@ -79,11 +79,28 @@ def read_catalog(url: str) -> Catalog:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
+    return _ask(url, _read)
+
+
+def read_statements(url: str) -> ServerStatements:
+    """What the server counted of each statement; asked as :func:`read_catalog` asks.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses.
+    """
+    return _ask(url, query_statements)
+
+
+def _ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
     try:
         with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
-            return _read(connection)
+            return question(connection)
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
 
@@ -107,23 +124,8 @@ def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:
     keys = connection.execute(_sql("unindexed_foreign_keys"))
     foreign_keys = tuple(ForeignKey(**{**row, "columns": tuple(row["columns"])}) for row in keys)
     tables = tuple(Table(**row) for row in connection.execute(_sql("tables")))
-    return Catalog(foreign_keys, tables, _statements(connection))
-
-
-def _statements(connection: "psycopg.Connection[dict[str, Any]]") -> tuple[StatementStats, ...]:
-    found = connection.execute(
-        "select quote_ident(nspname) as schema"
-        "  from pg_extension join pg_namespace on extnamespace = pg_namespace.oid"
-        " where extname = 'pg_stat_statements'"
-    ).fetchone()
-    if found is None:
-        return ()
-    try:
-        with connection.transaction():
-            rows = connection.execute(_sql("statements").replace("{schema}", found["schema"])).fetchall()
-    except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.InsufficientPrivilege):
-        return ()  # the extension is there, but not preloaded, or not for us
-    return tuple(StatementStats(fingerprint(row["text"]).digest, **row) for row in rows)
+    widths = tuple(ColumnWidth(**row) for row in connection.execute(_sql("column_widths")))
+    return Catalog(foreign_keys, tables, query_statements(connection).rows, widths)
 
 
 def _sql(name: str) -> str:

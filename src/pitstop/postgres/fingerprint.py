@@ -5,13 +5,13 @@ import re
 import threading
 from dataclasses import dataclass
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["TOKEN", "Fingerprint", "fingerprint"]
 
 _CACHE_ITEMS = 4096
 _MAX_CHARS = 100_000
 _READS = ("select", "with", "values", "table")
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
     (?P<skip>\s+|--[^\n]*|/\*.*?\*/)
   | (?P<value>
@@ -21,7 +21,7 @@ _TOKEN = re.compile(
       | \$\d+ | %\(\w+\)s | %s                   # asyncpg, psycopg
       | (?<![\w:]):[A-Za-z_]\w*                  # named
       | \?
-      | (?<![\w."])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?
+      | (?<![\w."])(?:0[xXoObB][\da-fA-F_]+|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
     )
   | (?P<cast>::\s*[A-Za-z_][\w.]*(?:\s*\(\s*\d+(?:\s*,\s*\d+)*\s*\))?(?:\[\])*)
   | (?P<quoted>"(?:[^"]|"")*")
@@ -57,7 +57,7 @@ _lock = threading.Lock()
 def normalise(text: str) -> str:
     """The statement in one line of lower case: values as ``?``, lists of them as ``(?)``, no comments."""
     words: list[str] = []
-    for match in _TOKEN.finditer(text[:_MAX_CHARS]):
+    for match in TOKEN.finditer(text[:_MAX_CHARS]):
         kind = match.lastgroup
         if kind == "skip" or (kind == "cast" and words and words[-1] == "?"):
             continue
@@ -67,8 +67,12 @@ def normalise(text: str) -> str:
             words.append(match.group())
         else:
             words.append(match.group().lower())
-    line = _LIST.sub("(?)", " ".join(words))
-    return _ROWS.sub("(?)", line)
+    return shorten_lists(" ".join(words))
+
+
+def shorten_lists(line: str) -> str:
+    """A normalised line in which lists of values, and lists of such lists, are one."""
+    return _ROWS.sub("(?)", _LIST.sub("(?)", line))
 
 
 def fingerprint(text: str) -> Fingerprint:

@@ -1,5 +1,7 @@
 """``count_queries``: how many statements a block executes, which, from where, and the N+1 in them."""
 
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -11,6 +13,7 @@ from pitstop.errors import SettingsError
 from pitstop.sql import hooks
 from pitstop.sql.recording import Collector, Matches, Observation
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
+from pitstop.sql.slow import log_slow
 from pitstop.sql.trace import Trace
 
 __all__ = ["Observer", "Queries", "Target", "count_queries", "observe"]
@@ -26,7 +29,8 @@ class Queries:
     """
 
     def __init__(self, target: object, *, everywhere: bool, threshold: int, allow: tuple[str, ...]) -> None:
-        self._trace = Trace(threshold=threshold, allow=allow, keep=_KEEP)
+        self._begin = partial(Trace, threshold=threshold, allow=allow, keep=_KEEP)
+        self._trace = self._begin()
         self._watch = _Watch(target)
         self._collector = Collector(self._trace, self._watch.matches, everywhere=everywhere)
 
@@ -70,6 +74,10 @@ class Queries:
         """What async code tried to load lazily and SQLAlchemy refused (``MissingGreenlet``), with cures."""
         return self._trace.forbidden
 
+    def reset(self) -> None:
+        """Forget what was counted so far, and count on: for what a test arranges within the block."""
+        self._trace = self._collector.trace = self._begin()
+
     def groups(self) -> list[StatementGroup]:
         """The statements folded by fingerprint and line, most time first."""
         return self._trace.groups()
@@ -107,12 +115,17 @@ def count_queries(
 class Observer:
     """A running observation; :meth:`close` ends it."""
 
-    def __init__(self, observation: Observation, watch: "_Watch") -> None:
+    def __init__(
+        self, observation: Observation, watch: "_Watch", end_log: Callable[[], None] | None = None
+    ) -> None:
         self._observation = observation
         self._watch = watch
+        self._end_log = end_log
 
     def close(self) -> None:
         """Stop observing; twice is harmless."""
+        if self._end_log is not None:
+            self._end_log()
         self._observation.close()
         self._watch.close()
 
@@ -124,13 +137,19 @@ class Observer:
 
 
 def observe(
-    target: object = None, *, threshold: int = 3, allow: tuple[str, ...] | list[str] = ()
+    target: object = None,
+    *,
+    threshold: int = 3,
+    allow: tuple[str, ...] | list[str] = (),
+    slow_ms: float | None = None,
 ) -> Observer:
     """Observe an engine from now on: what runs inside a scope (request or operation) is added to the
     scope's :class:`pitstop.sql.Trace` in ``scope.parts``.
 
     Args:
         target, threshold, allow: as for :func:`count_queries`.
+        slow_ms: log each statement that takes so long, in milliseconds, by the logger ``pitstop.slow``;
+            None for no log. It is one log for the process: of several observers the lowest limit holds.
 
     Returns:
         a handle whose ``close()`` ends the observation.
@@ -140,7 +159,7 @@ def observe(
     watch.open()
     observation = Observation(watch.matches, threshold=threshold, allow=tuple(allow))
     observation.open()
-    return Observer(observation, watch)
+    return Observer(observation, watch, log_slow(slow_ms) if slow_ms is not None else None)
 
 
 class _Watch:

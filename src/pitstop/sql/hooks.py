@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
+from pitstop.sql import slow
 from pitstop.sql.lineage import Execution, Origin, next_run
 from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, traces_of
@@ -113,6 +114,8 @@ def _record(
     site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
     execution = _execution(context, site)
     seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
+    if ms >= slow.limit_ms:
+        slow.note(seen)
     for trace in traces:
         if forbidden:
             trace.forbid(seen)

@@ -56,6 +56,14 @@ class Location(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"
 
+    def short(self) -> str:
+        """The same as text, with the path from the working directory where the file is below it."""
+        try:
+            near = os.path.relpath(self.file)
+        except (OSError, ValueError):  # the working directory is gone, or on another drive
+            near = ".."
+        return str(self if near.startswith("..") else self._replace(file=near))
+
 
 class Site(NamedTuple):
     """A line of code and the way that led there.

@@ -65,6 +65,7 @@ class StatementGroup:
         calls: executions.
         total_ms, max_ms: milliseconds.
         rows: rows of all executions; -1 where unknown.
+        times: milliseconds of each execution, the first 1,000.
     """
 
     fingerprint: str
@@ -74,6 +75,7 @@ class StatementGroup:
     total_ms: float
     max_ms: float
     rows: int
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,6 +10,7 @@ from pitstop.sql.records import NPlusOne, Seen, Statement, StatementGroup
 __all__ = ["Trace"]
 
 _MAX_GROUPS = 5_000
+_MAX_TIMES = 1_000
 _FEW = 2  # the most executions that cannot be an N+1; a lower threshold leaves fewer
 
 
@@ -118,23 +119,29 @@ class _Folds:
 
     def groups(self) -> list[StatementGroup]:
         groups = [
-            StatementGroup(digest, each.text, location, each.calls, each.total_ms, each.max_ms, each.rows)
+            StatementGroup(
+                *(digest, each.text, location, each.calls, each.total_ms, each.max_ms, each.rows),
+                tuple(each.times),
+            )
             for (digest, location), each in self.sums.items()
         ]
         return sorted(groups, key=lambda group: -group.total_ms)
 
 
 class _Sum:
-    __slots__ = ("calls", "max_ms", "rows", "text", "total_ms")
+    __slots__ = ("calls", "max_ms", "rows", "text", "times", "total_ms")
 
     def __init__(self, first: Seen) -> None:
         self.text = first.text
         self.calls = 1
         self.total_ms = self.max_ms = first.ms
         self.rows = first.rows
+        self.times = [first.ms]
 
     def add(self, ms: float, rows: int) -> None:
         self.calls += 1
         self.total_ms += ms
         self.max_ms = max(self.max_ms, ms)
+        if len(self.times) < _MAX_TIMES:
+            self.times.append(ms)
         self.rows = self.rows + rows if rows >= 0 <= self.rows else -1

@@ -11,6 +11,7 @@ from pitstop.store.totals import (
     Observations,
     ScopeTotals,
     StatementTotals,
+    UnusedColumn,
 )
 from pitstop.store.writer import Store
 
@@ -21,6 +22,7 @@ __all__ = [
     "ScopeTotals",
     "StatementTotals",
     "Store",
+    "UnusedColumn",
     "read_store",
     "reset_store",
 ]

@@ -16,6 +16,7 @@ from pitstop.store.totals import (
     Observations,
     ScopeTotals,
     StatementTotals,
+    UnusedColumn,
 )
 
 __all__ = ["read_store", "reset_store"]
@@ -78,7 +79,18 @@ def _read(connection: sqlite3.Connection) -> Observations:
         finding = _n_plus_one(row)
         places = (finding.query_location, finding.location, finding.callers)
         found.n_plus_one[*row[:5], *places] = finding
+    _read_statement_latency(connection, found)
+    for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
+        unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
+        found.unused_columns[unused.key] = unused
     return found
+
+
+def _read_statement_latency(connection: sqlite3.Connection, into: Observations) -> None:
+    for fingerprint, bucket, count in connection.execute(
+        "SELECT fingerprint, bucket, count FROM statement_latency"
+    ):
+        into.statement_latency.setdefault(fingerprint, Latency()).merge(Latency({bucket: count}))
 
 
 def _place(text: str) -> Location | None:

@@ -14,12 +14,14 @@ __all__ = [
     "ScopeTotals",
     "StatementKey",
     "StatementTotals",
+    "UnusedColumn",
 ]
 
 Location = tuple[str, int, str]
 ScopeKey = tuple[str, str]
 StatementKey = tuple[str, str, str, Location | None]
 NPlusOneKey = tuple[str, str, str, str, str, Location | None, Location | None, tuple[Location, ...]]
+UnusedColumnKey = tuple[str, str, str, Location | None, str, str]
 
 # Buckets grow by 5%, so a value told from the middle of its bucket is wrong by 2.44% at most, and counts of
 # several processes add up (DDSketch: Masson, Rim, Lee, VLDB 2019).
@@ -161,13 +163,48 @@ class NPlusOneTotals:
     callers: tuple[Location, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class UnusedColumn:
+    """A column that a statement of a route loads, and that the route's response model cannot show.
+
+    Attributes:
+        scope_kind, scope, fingerprint, location: as in :class:`StatementTotals`.
+        entity, attribute: the mapped class and its attribute.
+        table, column: where it is in the database.
+        type: ``"text"``, ``"json"``, ``"bytes"`` or ``"string"``.
+    """
+
+    scope_kind: str
+    scope: str
+    fingerprint: str
+    location: Location | None
+    entity: str
+    attribute: str
+    table: str
+    column: str
+    type: str
+
+    @property
+    def key(self) -> UnusedColumnKey:
+        """What tells it from others."""
+        return (*(self.scope_kind, self.scope, self.fingerprint), self.location, self.entity, self.attribute)
+
+
 @dataclass(slots=True)
 class Observations:
-    """What was observed, folded; what the store merges in and what it gives back."""
+    """What was observed, folded; what the store merges in and what it gives back.
+
+    Attributes:
+        scopes, statements, n_plus_one: totals by their keys.
+        unused_columns: columns that routes load and cannot show.
+        statement_latency: how the times of a statement are distributed, by its fingerprint.
+    """
 
     scopes: dict[ScopeKey, ScopeTotals] = field(default_factory=dict)
     statements: dict[StatementKey, StatementTotals] = field(default_factory=dict)
     n_plus_one: dict[NPlusOneKey, NPlusOneTotals] = field(default_factory=dict)
+    statement_latency: dict[str, Latency] = field(default_factory=dict)
+    unused_columns: dict[UnusedColumnKey, UnusedColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.scopes) + len(self.statements) + len(self.n_plus_one)
+        return len(self.scopes) + len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)

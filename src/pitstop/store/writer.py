@@ -3,13 +3,21 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pitstop.errors import StoreError
 from pitstop.store import database
 from pitstop.store.database import question
-from pitstop.store.totals import Location, NPlusOneTotals, Observations, ScopeTotals, StatementTotals
+from pitstop.store.totals import (
+    Latency,
+    Location,
+    NPlusOneTotals,
+    Observations,
+    ScopeTotals,
+    StatementTotals,
+    UnusedColumn,
+)
 
 __all__ = ["DEFAULT_MAX_BYTES", "MAX_TEXT", "Store"]
 
@@ -138,6 +146,8 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_latency", _latency_rows(scopes)),
         ("merge_text", texts.items()),
         ("merge_statement", map(_statement_row, statements)),
+        ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
+        ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
     ):
         connection.executemany(question(name), rows)
@@ -162,10 +172,25 @@ def _latency_rows(scopes: Iterable[ScopeTotals]) -> Iterable[Row]:
     )
 
 
+def _statement_latency_rows(latencies: Mapping[str, Latency]) -> Iterable[Row]:
+    return (
+        (fingerprint, bucket, count)
+        for fingerprint, latency in latencies.items()
+        for bucket, count in latency.buckets.items()
+    )
+
+
 def _statement_row(each: StatementTotals) -> Row:
     return (
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
         *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen),
+    )
+
+
+def _unused_column_row(each: UnusedColumn) -> Row:
+    return (
+        *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
+        *(each.entity, each.attribute, each.table, each.column, each.type),
     )
 
 

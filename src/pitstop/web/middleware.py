@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from pitstop.scope import Scope
-from pitstop.web.route import UNROUTED, ASGIScope, request_name
+from pitstop.scope import Handler, Scope
+from pitstop.web.route import UNROUTED, ASGIScope, handler_of, request_name
 
 __all__ = ["ASGIApp", "ObserveMiddleware"]
 
@@ -14,6 +14,21 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[ASGIScope, Receive, Send], Awaitable[None]]
 
 _KEY = "pitstop.scope"
+_MAX_NAMES = 1_000
+
+
+class _Request(Scope):
+    """The scope of a request; while it lasts, its name is read from what the router left so far."""
+
+    __slots__ = ("asgi",)
+
+    asgi: ASGIScope | None
+
+    def current_name(self) -> str:
+        """The route template, as soon as there is one."""
+        if self.name is not UNROUTED or self.asgi is None:
+            return self.name
+        return request_name(self.asgi, status=self.status)
 
 
 class ObserveMiddleware:
@@ -29,6 +44,7 @@ class ObserveMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._named: set[str] = set()
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -36,7 +52,9 @@ class ObserveMiddleware:
             return await self.app(scope, receive, send)
         if _KEY in scope:
             return await self._join(scope, receive, send)
-        request = scope[_KEY] = Scope(UNROUTED, kind="request").enter()
+        request = scope[_KEY] = _Request(UNROUTED, kind="request")
+        request.asgi = scope
+        request.enter()
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,7 +69,18 @@ class ObserveMiddleware:
         finally:
             if request.name is UNROUTED:
                 request.name = request_name(scope, status=request.status)
+            if request.name not in self._named:
+                self._tell_handler(request, scope)
+            request.asgi = None
             request.leave()
+
+    def _tell_handler(self, request: Scope, scope: ASGIScope) -> None:
+        """Once for each route: what answers it."""
+        if len(self._named) < _MAX_NAMES:
+            self._named.add(request.name)
+            handler = handler_of(scope)
+            if handler is not None:
+                request.parts[Handler] = handler
 
     async def _join(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         # The key in the ASGI scope, not the context variable, tells that this request has a scope:

@@ -5,10 +5,12 @@ nothing is imported that the application does not use.
 """
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-__all__ = ["UNROUTED", "ASGIScope", "request_name"]
+from pitstop.scope import Handler
+
+__all__ = ["UNROUTED", "ASGIScope", "handler_of", "request_name"]
 
 ASGIScope = MutableMapping[str, Any]
 
@@ -31,6 +33,24 @@ def request_name(scope: ASGIScope, *, status: int | None) -> str:
     method = scope["method"]
     template = _matched(scope) or _unmatched(scope, status)
     return f"{method if method in _METHODS else 'OTHER'} {template}"
+
+
+def handler_of(scope: ASGIScope) -> Handler | None:
+    """What answered a request, where FastAPI tells it and the route has a response model."""
+    route = scope.get("route")
+    model = getattr(route, "response_model", None)
+    if model is None:
+        return None
+    modules = {getattr(call, "__module__", "") for call in _calls(getattr(route, "dependant", None))}
+    return Handler(tuple(sorted(filter(None, modules))), model)
+
+
+def _calls(dependant: Any) -> Iterator[Any]:
+    """The endpoint and all that it depends on."""
+    if dependant is not None:
+        yield dependant.call
+        for each in dependant.dependencies:
+            yield from _calls(each)
 
 
 def _matched(scope: ASGIScope) -> str | None:

@@ -11,6 +11,7 @@ from pitstop.advisor.rules import (
     slow_route,
     slow_statement,
     unindexed_foreign_key,
+    unused_columns,
 )
 
 if TYPE_CHECKING:
@@ -27,4 +28,5 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     slow_route.examine,
     unindexed_foreign_key.examine,
     sequential_scan.examine,
+    unused_columns.examine,
 )

@@ -3,6 +3,8 @@ DELETE FROM statement WHERE total_ms <= (
     SELECT total_ms FROM statement ORDER BY total_ms LIMIT 1 OFFSET (SELECT count(*) / 4 FROM statement)
 );
 DELETE FROM statement_text WHERE fingerprint NOT IN (SELECT fingerprint FROM statement);
+DELETE FROM statement_latency WHERE fingerprint NOT IN (SELECT fingerprint FROM statement);
+DELETE FROM unused_column WHERE fingerprint NOT IN (SELECT fingerprint FROM statement);
 DELETE FROM n_plus_one WHERE total_ms <= (
     SELECT total_ms FROM n_plus_one ORDER BY total_ms LIMIT 1 OFFSET (SELECT count(*) / 4 FROM n_plus_one)
 ) AND (SELECT count(*) FROM n_plus_one) > 1000;

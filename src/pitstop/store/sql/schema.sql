@@ -20,6 +20,14 @@ CREATE TABLE IF NOT EXISTS latency (
     PRIMARY KEY (kind, name, bucket)
 ) WITHOUT ROWID;
 
+-- by statement alone, because a row for each route and line as well would fill the record
+CREATE TABLE IF NOT EXISTS statement_latency (
+    fingerprint TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (fingerprint, bucket)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS statement_text (
     fingerprint TEXT PRIMARY KEY,
     text TEXT NOT NULL
@@ -37,6 +45,19 @@ CREATE TABLE IF NOT EXISTS statement (
     rows INTEGER NOT NULL,
     last_seen REAL NOT NULL,
     PRIMARY KEY (scope_kind, scope, fingerprint, location)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS unused_column (
+    scope_kind TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    location TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    PRIMARY KEY (scope_kind, scope, fingerprint, location, entity, attribute)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS n_plus_one (
