@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
+    from pitstop.sql import read_model as read_model
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,7 @@ _HOMES = {
     "count_queries": "pitstop.sql",
     "observe": "pitstop.sql",
     "private_servers": "pitstop.servers",
+    "read_model": "pitstop.sql",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "count_queries",
     "observe",
     "private_servers",
+    "read_model",
 ]
 
 

@@ -1,0 +1,5 @@
+"""Read models: one statement, derived from a mapped class and a response model, whose JSON PostgreSQL makes."""
+
+from pitstop.sql.read_model.model import Page, ReadModel, ReadOne, ReadPage, read_model
+
+__all__ = ["Page", "ReadModel", "ReadOne", "ReadPage", "read_model"]

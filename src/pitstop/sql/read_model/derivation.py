@@ -1,0 +1,83 @@
+"""The derivation: model and response put together once, shared by all read models made from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, inspect
+from sqlalchemy.exc import NoInspectionAvailable
+from sqlalchemy.orm import Mapper
+
+from pitstop.errors import ReadModelError
+from pitstop.sql.read_model.mapping import Node, Options, map_shape
+from pitstop.sql.read_model.shape import Shape
+from pitstop.sql.read_model.statement import json_columns, primary_key, root_entity
+
+__all__ = ["Derivation", "mapper_of"]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What a response reads of a mapped class.
+
+    Attributes:
+        mapper: of the class.
+        shape: of the response.
+        options: what the caller says of single fields.
+    """
+
+    mapper: "Mapper[Any]"
+    shape: Shape
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        return f"{self.mapper.class_.__name__} -> {self.shape.name}"
+
+    @cached_property
+    def _mapped(self) -> tuple[Node, list[str]]:
+        return map_shape(self.shape, self.mapper, self.options)
+
+    def check(self) -> None:
+        """See that every field has a source.
+
+        Raises:
+            ReadModelError: some have not; all are named.
+        """
+        _, problems = self._mapped
+        if problems:
+            raise ReadModelError("\n".join(problems))
+
+    @cached_property
+    def entity(self) -> Any:
+        """What the outermost select reads."""
+        self.check()
+        return root_entity(self._mapped[0])
+
+    @cached_property
+    def columns(self) -> Sequence[Any]:
+        """A labelled column for each key of the response."""
+        return json_columns(self._mapped[0], self.entity)
+
+    @cached_property
+    def primary_key(self) -> Sequence[ColumnElement[Any]]:
+        """The columns that tell one row from another."""
+        return primary_key(self.entity)
+
+
+def mapper_of(model: type) -> "Mapper[Any]":
+    """The mapper of a class.
+
+    Raises:
+        ReadModelError: it has none.
+    """
+    try:
+        found: Any = inspect(model)
+    except NoInspectionAvailable as error:
+        raise ReadModelError(f"{model!r} is no mapped class: give a model of SQLAlchemy's ORM") from error
+    if not isinstance(found, Mapper):
+        raise ReadModelError(f"{model!r} is no mapped class: give the class itself, without aliased()")
+    found.registry.configure()
+    return found

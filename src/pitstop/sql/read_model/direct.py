@@ -1,0 +1,103 @@
+"""The short way: a question by asyncpg itself, on a connection of SQLAlchemy's pool, outside transactions.
+
+SQLAlchemy's cursor, result and transaction cost more than the question itself. Pitstop's observation is told
+what was asked; SQLAlchemy's own events are not.
+"""
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from pitstop.postgres import fingerprint
+from pitstop.sql.location import find_site
+from pitstop.sql.read_model.program import Program, Question, Row
+from pitstop.sql.recording import is_recording, traces_of
+from pitstop.sql.records import Statement
+
+__all__ = ["ask", "ask_on", "is_asyncpg", "is_open"]
+
+Values = Mapping[str, Any]
+
+
+def is_asyncpg(dialect: Dialect) -> bool:
+    """Whether the short way exists with this driver."""
+    return dialect.driver == "asyncpg" and dialect.name == "postgresql"
+
+
+def is_open(connection: Connection | None) -> bool:
+    """Whether a connection is outside transactions for good, so that its driver may be used beside it."""
+    if connection is None or not is_asyncpg(connection.dialect):
+        return False
+    return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
+
+
+async def ask(engine: AsyncEngine, question: Question, values: Values) -> Row | None:
+    """Ask on a connection of the pool's that is given back at once."""
+    question.check(values)
+    program = question.program(engine.dialect)
+    if program is None or engine.get_execution_options().get("schema_translate_map"):
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return await connection.run_sync(question.ask, values)
+    pooled = await engine.raw_connection()
+    try:
+        return await _fetch(pooled, engine.sync_engine, program, values)
+    except Exception:
+        if _driver(pooled).is_closed():
+            pooled.invalidate()
+        raise
+    except BaseException:  # cancelled: asyncpg may still be ending the statement
+        await greenlet_spawn(pooled.invalidate)
+        raise
+    finally:
+        await greenlet_spawn(pooled.close)
+
+
+async def ask_on(connection: AsyncConnection, question: Question, values: Values) -> Row | None:
+    """Ask on a connection that the caller holds, in autocommit."""
+    program = question.program(connection.dialect)
+    if program is None or connection.sync_connection is None:
+        return await connection.run_sync(question.ask, values)
+    question.check(values)
+    pooled = await connection.get_raw_connection()
+    return await _fetch(pooled, connection.sync_connection, program, values)
+
+
+def _driver(pooled: PoolProxiedConnection) -> Any:
+    return pooled.driver_connection
+
+
+async def _fetch(
+    pooled: PoolProxiedConnection, target: Connection | Engine, program: Program, values: Values
+) -> Row | None:
+    parameters = program.parameters(values)
+    started = perf_counter()
+    failed = True
+    try:
+        row = await _driver(pooled).fetchrow(program.text, *parameters)
+        failed = False
+        return row
+    except Exception as error:
+        raise DBAPIError(program.text, None, error, hide_parameters=True) from error
+    finally:
+        if is_recording():
+            _tell(target, program.text, parameters, started, failed)
+
+
+def _tell(target: Any, text: str, parameters: Any, started: float, failed: bool) -> None:
+    """Tell whoever records here."""
+    traces = traces_of(target)
+    if not traces:
+        return
+    ms = (perf_counter() - started) * 1000.0
+    site = find_site(2)
+    rows = -1 if failed else 1
+    statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, failed)
+    for each in traces:
+        each.add(statement, site, None, parameters)

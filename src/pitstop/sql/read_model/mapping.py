@@ -1,0 +1,312 @@
+"""A response on a mapper: where each field of the tree comes from, and what cannot come from SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.associationproxy import AssociationProxyExtensionType
+from sqlalchemy.ext.hybrid import HybridExtensionType
+from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, SynonymProperty
+
+from pitstop.errors import ReadModelError
+from pitstop.sql.read_model.family import mismatch
+from pitstop.sql.read_model.shape import Field, Many, Object, Refused, Scalar, Shape, Value
+
+__all__ = ["Attribute", "Collection", "Constant", "Expression", "Node", "Options", "Reach", "Relation", "map_shape"]
+
+Relationship: TypeAlias = "RelationshipProperty[Any]"
+_KEY_BYTES = 63  # of a PostgreSQL identifier; a longer key would be cut
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What the caller asks of one collection; None leaves it as it is."""
+
+    order_by: tuple[Any, ...] | None = None
+    limit: Any = None
+    where: tuple[ColumnElement[bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller says of single fields.
+
+    Attributes:
+        fields: dotted path of a field -> an SQL expression, or relationships and a column at their end.
+        collections: dotted path of a field, or class and relationship -> what is asked of it.
+    """
+
+    fields: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    collections: Mapping[str | tuple[type, str], Collection] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """JSON text that is the same for every row."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column, ``column_property`` or hybrid of the row's class, or of the subclass it is."""
+
+    name: str
+    value: Value
+    subclass: "Mapper[Any] | None" = None
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An SQL expression of the caller's."""
+
+    expression: Any
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Related rows, as an object or an array of objects."""
+
+    relationship: Relationship
+    node: "Node"
+    collection: Collection
+    subclass: "Mapper[Any] | None" = None
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One value of related rows: of the one, or of each of many."""
+
+    relationships: tuple[Relationship, ...]
+    name: str
+    value: Value
+    collection: Collection
+
+
+Source: TypeAlias = Constant | Attribute | Expression | Relation | Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One object: its class, its keys in order, and the subclasses that some of them are read from."""
+
+    mapper: "Mapper[Any]"
+    sources: tuple[tuple[str, Source], ...]
+    subclasses: tuple["Mapper[Any]", ...]
+
+
+def map_shape(shape: Shape, mapper: "Mapper[Any]", options: Options) -> tuple[Node, list[str]]:
+    """Find a source for every field.
+
+    Returns:
+        the tree, and what is wrong with it, each naming model and field and saying what to do. The tree is
+        whole only when nothing is wrong.
+
+    Raises:
+        ReadModelError: an option names what is not there.
+    """
+    found = _Mapping(options)
+    node = found.node(shape, mapper, "")
+    unused = (set(options.fields) | set(options.collections)) - found.used
+    if unused and not found.problems:
+        names = sorted(each if isinstance(each, str) else f"{each[0].__name__}.{each[1]}" for each in unused)
+        raise ReadModelError(f"{shape.name} has no {', '.join(names)}: name fields as the response does")
+    return node, found.problems
+
+
+class _Mapping:
+    """One walk over a tree."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.used: set[Any] = set()
+        self.problems: list[str] = []
+
+    def node(self, shape: Shape, mapper: "Mapper[Any]", path: str) -> Node:
+        sources = [(key, Constant(text)) for key, text in shape.constants]
+        sources += [(each.key, self._source(shape, each, mapper, path + each.name)) for each in shape.fields]  # type: ignore[misc]
+        self._check_keys(shape, [key for key, _ in sources])
+        subclasses = {getattr(source, "subclass", None) for _, source in sources} - {None}
+        return Node(mapper, tuple(sources), tuple(sorted(subclasses, key=lambda each: each.class_.__name__)))  # type: ignore[union-attr,arg-type]
+
+    def _check_keys(self, shape: Shape, keys: list[str]) -> None:
+        if not keys:
+            self.problems.append(f"{shape.name} has no field: there is nothing to read")
+        for key in keys:
+            if len(key.encode()) > _KEY_BYTES:
+                self.problems.append(f"{shape.name}: key {key!r} is longer than 63 bytes: use a shorter alias")
+            elif keys.count(key) > 1:
+                self.problems.append(f"{shape.name}: several fields have the key {key!r}: use different aliases")
+
+    def _source(self, shape: Shape, field: Field, mapper: "Mapper[Any]", path: str) -> Source:
+        try:
+            if path in self._options.fields:
+                self.used.add(path)
+                return self._given(self._options.fields[path], field, path)
+            return self._found(field, mapper, path)
+        except _Impossible as problem:
+            self.problems.append(f"{shape.name}.{field.name} {problem}")
+            return Constant("null")
+
+    def _given(self, steps: tuple[Any, ...], field: Field, path: str) -> Source:
+        """What ``.field()`` says."""
+        *before, last = steps
+        if not before:
+            type_ = last.type
+            underivable = isinstance(field.value, Refused)
+            value: Value = Scalar("any") if underivable else field.value
+            if isinstance(value, Object) or (isinstance(value, Many) and isinstance(value.item, Object)):
+                value = Scalar("json")  # the expression makes the whole of it
+            elif not underivable:
+                _fail_if(mismatch(value, type_))
+            return Expression(last, value)
+        relationships = tuple(each.property for each in before)
+        return self._reach(relationships, last.key, field.value, path)
+
+    def _found(self, field: Field, mapper: "Mapper[Any]", path: str) -> Source:
+        for first, *rest in field.sources:
+            for owner in mapper.self_and_descendants:
+                descriptor = owner.all_orm_descriptors.get(first)
+                if descriptor is not None:
+                    subclass = None if owner is mapper else owner
+                    return self._described(descriptor, owner, first, rest, field, path, subclass)
+            if hasattr(mapper.class_, first):
+                raise _Impossible(_not_sql(mapper.class_, first))
+        return self._default(field, mapper)
+
+    def _default(self, field: Field, mapper: "Mapper[Any]") -> Source:
+        if isinstance(field.value, Refused):
+            raise _Impossible(f"{field.value.reason}: {_GIVE}")
+        if field.default is not None:
+            return Constant(field.default)
+        if field.default_problem:
+            raise _Impossible(f"{field.default_problem}: {_GIVE}")
+        raise _Impossible(f"is no attribute of {mapper.class_.__name__}: {_GIVE}")
+
+    def _described(
+        self,
+        descriptor: Any,
+        mapper: "Mapper[Any]",
+        name: str,
+        rest: list[str],
+        field: Field,
+        path: str,
+        subclass: "Mapper[Any] | None",
+    ) -> Source:
+        if isinstance(field.value, Refused):
+            raise _Impossible(f"{field.value.reason}: {_GIVE}")
+        if descriptor.extension_type is AssociationProxyExtensionType.ASSOCIATION_PROXY:
+            relationship = mapper.relationships[descriptor.target_collection]
+            return self._reach((relationship,), descriptor.value_attr, field.value, path)
+        property_ = _property(mapper, name)
+        if rest:
+            return self._path(mapper, [name, *rest], field.value, path)
+        if isinstance(property_, RelationshipProperty):
+            return self._relation(property_, field, path, subclass)
+        if property_ is not None and not isinstance(property_, ColumnProperty):
+            raise _Impossible(f"is a {type(property_).__name__} of {mapper.class_.__name__}: {_GIVE}")
+        if property_ is not None:
+            name = property_.key
+        type_ = _type_of(mapper, name, descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY)
+        _fail_if(mismatch(field.value, type_))
+        return Attribute(name, field.value, subclass, field.default)
+
+    def _relation(
+        self, relationship: Relationship, field: Field, path: str, subclass: "Mapper[Any] | None"
+    ) -> Source:
+        _fail_if(_cardinality(relationship, field.value))
+        item = field.value.item if isinstance(field.value, Many) else field.value
+        assert isinstance(item, Object)
+        collection = self._collection(relationship, path)
+        node = self.node(item.shape, relationship.mapper, f"{path}.")
+        return Relation(relationship, node, collection, subclass, field.default)
+
+    def _collection(self, relationship: Relationship, path: str) -> Collection:
+        for key in (path, (relationship.parent.class_, relationship.key)):
+            if key in self._options.collections:
+                self.used.add(key)
+                if not relationship.uselist:
+                    raise _Impossible("is no collection: order, limit and where are for collections")
+                return self._options.collections[key]
+        return Collection()
+
+    def _path(self, mapper: "Mapper[Any]", names: list[str], value: Value, path: str) -> Source:
+        """An ``AliasPath``: relationships to one, and an attribute at their end."""
+        relationships: list[Relationship] = []
+        for each in names[:-1]:
+            property_ = _property(mapper, each)
+            if not isinstance(property_, RelationshipProperty) or property_.uselist:
+                raise _Impossible(f"has the alias path {'.'.join(names)}, in which {each} is no relation to one: {_GIVE}")
+            relationships.append(property_)
+            mapper = property_.mapper
+        return self._reach(tuple(relationships), names[-1], value, path)
+
+    def _reach(self, relationships: tuple[Relationship, ...], name: str, value: Value, path: str) -> Source:
+        several = any(each.uselist for each in relationships)
+        if several and not isinstance(value, Many):
+            raise _Impossible(f"is one value, but {relationships[0]} gives several: make it a list")
+        item = value.item if several and isinstance(value, Many) else value
+        if isinstance(item, Object):
+            raise _Impossible(f"is an object, but {name} is read of it: make it a plain value")
+        target = relationships[-1].mapper
+        _fail_if(mismatch(item, _type_of(target, name, hybrid=_property(target, name) is None)))
+        last = next((each for each in reversed(relationships) if each.uselist), relationships[-1])
+        return Reach(relationships, name, value, self._collection(last, path))
+
+
+class _Impossible(Exception):
+    """Completes "Model.field ..."."""
+
+
+_GIVE = "give an SQL expression for it with .field()"
+
+
+def _fail_if(reason: str) -> None:
+    if reason:
+        raise _Impossible(reason if ": " in reason else f"{reason}: {_GIVE}")
+
+
+def _property(mapper: "Mapper[Any]", name: str) -> Any:
+    """The mapped property of that name, through synonyms; None for a hybrid."""
+    found = mapper.attrs.get(name) or mapper.synonyms.get(name)
+    while isinstance(found, SynonymProperty):
+        found = mapper.attrs.get(found.name) or mapper.synonyms.get(found.name)
+    return found
+
+
+def _type_of(mapper: "Mapper[Any]", name: str, hybrid: bool) -> Any:
+    try:
+        return getattr(mapper.class_, name).type
+    except Exception as error:  # whatever the hybrid's own code does on a class
+        what = "a hybrid without an SQL form" if hybrid else "no column"
+        raise _Impossible(f"is {what} of {mapper.class_.__name__} ({error}): {_GIVE}") from error
+
+
+def _not_sql(owner: type, name: str) -> str:
+    what = "a python property" if isinstance(getattr(owner, name), property) else "a python attribute"
+    return f"is {what} of {owner.__name__}: {_GIVE}, or make it a hybrid or a column_property"
+
+
+def _cardinality(relationship: Relationship, value: Value) -> str:
+    many = isinstance(value, Many)
+    item = value.item if isinstance(value, Many) else value
+    if many and not relationship.uselist:
+        return f"is a list in the response, but {relationship} is one: make it an object"
+    if not isinstance(item, Object):
+        return f"is no object in the response, but {relationship} is: {_GIVE[:-3]}(name, relationship, column)"
+    if relationship.uselist and not many:
+        return f"is one object in the response, but {relationship} is a collection: make it a list"
+    made = relationship.collection_class
+    if made is not None and not (isinstance(made, type) and issubclass(made, (list, set))):
+        keyed = getattr(made, "__name__", "") != "ordering_list" and isinstance(_example(made), dict)
+        return f"is a list in the response, but {relationship} is a dict: {_GIVE}" if keyed else ""
+    return ""
+
+
+def _example(factory: Any) -> object:
+    return factory()
+
