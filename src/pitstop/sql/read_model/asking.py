@@ -28,16 +28,20 @@ async def ask_async(source: AsyncSource, question: Question, mapper: AnyMapper, 
     if isinstance(source, AsyncSession):
         return await source.run_sync(_in_session, question, mapper, values)
     if isinstance(source, AsyncConnection):
-        if direct.is_open(source.sync_connection):
-            return await direct.ask_on(source, question, values)
-        return await source.run_sync(question.ask, values)
+        connection = source.sync_connection
+        program = None if connection is None else direct.program_for(connection, question)
+        if connection is None or program is None:
+            return await source.run_sync(question.ask, values)
+        return await direct.ask_on(connection, question, program, values)
     if not isinstance(source, AsyncEngine):
-        raise _refuse(source, "AsyncSession, AsyncConnection or AsyncEngine", "fetch_sync() or response_sync()")
+        raise _refuse(
+            source, "AsyncSession, AsyncConnection or AsyncEngine", "fetch_sync() or response_sync()"
+        )
     if direct.is_asyncpg(source.dialect):
         return await direct.ask(source, question, values)
-    async with source.connect() as connection:
-        await connection.execution_options(**_AUTOCOMMIT)
-        return await connection.run_sync(question.ask, values)
+    async with source.connect() as own:
+        await own.execution_options(**_AUTOCOMMIT)
+        return await own.run_sync(question.ask, values)
 
 
 def ask(source: Source, question: Question, mapper: AnyMapper, values: Values) -> Row | None:

@@ -82,15 +82,19 @@ def _decimal(expression: Expression, value: Scalar) -> Expression:
     scale = getattr(expression.type, "scale", None)
     if family_of(expression.type) == "int" or (scale is not None and scale <= _EXACT_SCALE):
         return text
-    digits = func.ltrim(func.replace(cast(func.abs(expression), Text), constant("."), constant("")), constant("0"))
+    digits = func.ltrim(
+        func.replace(cast(func.abs(expression), Text), constant("."), constant("")), constant("0")
+    )
     digits = case((expression == 0, constant("0")), else_=digits)
     exponent = func.length(digits) - 1 - func.scale(expression)
-    rest = case((func.length(digits) > 1, func.concat(constant("."), func.substr(digits, 2))), else_=constant(""))
-    sign = case((expression < 0, constant("-")), else_=constant(""))
-    small = (func.abs(expression) < literal_column("0.000001", Numeric)) & (func.scale(expression) > _EXACT_SCALE)
-    return case(
-        (small, func.concat(sign, func.left(digits, 1), rest, constant("E"), exponent)), else_=text
+    rest = case(
+        (func.length(digits) > 1, func.concat(constant("."), func.substr(digits, 2))), else_=constant("")
     )
+    sign = case((expression < 0, constant("-")), else_=constant(""))
+    small = (func.abs(expression) < literal_column("0.000001", Numeric)) & (
+        func.scale(expression) > _EXACT_SCALE
+    )
+    return case((small, func.concat(sign, func.left(digits, 1), rest, constant("E"), exponent)), else_=text)
 
 
 def _float(expression: Expression, value: Scalar) -> Expression:
@@ -130,7 +134,10 @@ def _microseconds(interval: Expression) -> Expression:
         ("microseconds", 1),
     )
     total = sum(
-        (func.date_part(constant(part), interval) * literal_column(f"{factor}::numeric", Numeric) for part, factor in parts[1:]),
+        (
+            func.date_part(constant(part), interval) * literal_column(f"{factor}::numeric", Numeric)
+            for part, factor in parts[1:]
+        ),
         start=func.date_part(constant("year"), interval) * literal_column(f"{parts[0][1]}::numeric", Numeric),
     )
     return cast(total, BigInteger)
@@ -145,7 +152,9 @@ def _timedelta(expression: Expression, value: Scalar) -> Expression:
     spelled = _hours(days, rest) if value.style == "iso" else _seconds(days, rest)
     sign = case((us < 0, constant("-")), else_=constant(""))
     zero = constant("PT0S" if value.style == "iso" else "P0D")
-    return case((expression.is_(None), None), (us == 0, zero), else_=func.concat(sign, constant("P"), *spelled))
+    return case(
+        (expression.is_(None), None), (us == 0, zero), else_=func.concat(sign, constant("P"), *spelled)
+    )
 
 
 def _hours(days: Expression, rest: Expression) -> list[Expression]:

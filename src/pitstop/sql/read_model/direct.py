@@ -10,17 +10,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from pitstop.postgres import fingerprint
 from pitstop.sql.location import find_site
-from pitstop.sql.read_model.program import Program, Question, Row
+from pitstop.sql.read_model.program import Program, Question, Row, is_translated
 from pitstop.sql.recording import is_recording, traces_of
 from pitstop.sql.records import Statement
 
-__all__ = ["ask", "ask_on", "is_asyncpg", "is_open"]
+__all__ = ["ask", "ask_on", "is_asyncpg", "program_for"]
 
 Values = Mapping[str, Any]
 
@@ -30,24 +30,25 @@ def is_asyncpg(dialect: Dialect) -> bool:
     return dialect.driver == "asyncpg" and dialect.name == "postgresql"
 
 
-def is_open(connection: Connection | None) -> bool:
-    """Whether a connection is outside transactions for good, so that its driver may be used beside it."""
-    if connection is None or not is_asyncpg(connection.dialect):
-        return False
-    return bool(getattr(connection.connection.dbapi_connection, "autocommit", False))
+def program_for(connection: Connection, question: Question) -> Program | None:
+    """The program to be asked by the driver itself: outside transactions for good, the text at hand."""
+    if not is_asyncpg(connection.dialect) or is_translated(connection):
+        return None
+    autocommit = getattr(connection.connection.dbapi_connection, "autocommit", False)
+    return question.program(connection.dialect) if autocommit else None
 
 
 async def ask(engine: AsyncEngine, question: Question, values: Values) -> Row | None:
     """Ask on a connection of the pool's that is given back at once."""
     question.check(values)
-    program = question.program(engine.dialect)
-    if program is None or engine.get_execution_options().get("schema_translate_map"):
+    program = None if is_translated(engine.sync_engine) else question.program(engine.dialect)
+    if program is None:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return await connection.run_sync(question.ask, values)
+            return await connection.run_sync(question.execute, values)
     pooled = await engine.raw_connection()
     try:
-        return await _fetch(pooled, engine.sync_engine, program, values)
+        return await _fetch(_driver(pooled), engine.sync_engine, program, values)
     except Exception:
         if _driver(pooled).is_closed():
             pooled.invalidate()
@@ -59,28 +60,22 @@ async def ask(engine: AsyncEngine, question: Question, values: Values) -> Row | 
         await greenlet_spawn(pooled.close)
 
 
-async def ask_on(connection: AsyncConnection, question: Question, values: Values) -> Row | None:
+async def ask_on(connection: Connection, question: Question, program: Program, values: Values) -> Row | None:
     """Ask on a connection that the caller holds, in autocommit."""
-    program = question.program(connection.dialect)
-    if program is None or connection.sync_connection is None:
-        return await connection.run_sync(question.ask, values)
     question.check(values)
-    pooled = await connection.get_raw_connection()
-    return await _fetch(pooled, connection.sync_connection, program, values)
+    return await _fetch(_driver(connection.connection), connection, program, values)
 
 
 def _driver(pooled: PoolProxiedConnection) -> Any:
     return pooled.driver_connection
 
 
-async def _fetch(
-    pooled: PoolProxiedConnection, target: Connection | Engine, program: Program, values: Values
-) -> Row | None:
+async def _fetch(driver: Any, target: Connection | Engine, program: Program, values: Values) -> Row | None:
     parameters = program.parameters(values)
     started = perf_counter()
     failed = True
     try:
-        row = await _driver(pooled).fetchrow(program.text, *parameters)
+        row = await driver.fetchrow(program.text, *parameters)
         failed = False
         return row
     except Exception as error:

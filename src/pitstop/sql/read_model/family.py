@@ -103,6 +103,8 @@ def settle(value: Scalar, type_: TypeEngine[Any]) -> Scalar:
     family = family_of(type_)
     if value.kind != "any" or family in ("array", "unknown", ""):
         return value
+    if isinstance(type_, Enum) and type_.enum_class is not None:
+        return Scalar("enum", members=tuple(each.value for each in type_.enum_class), enum=type_.enum_class)
     styles = {"bytes": "utf8", "timedelta": "iso", "float": "null"}
     return Scalar(family, styles.get(family, ""))  # type: ignore[arg-type]  # the rest are kinds
 
@@ -153,7 +155,9 @@ def _enum_mismatch(value: Scalar, type_: TypeEngine[Any], family: Family) -> str
     if isinstance(type_, Enum) and type_.enum_class is not None:
         if type_.enum_class is not value.enum:
             return f"is {getattr(value.enum, '__name__', 'a literal')}, but the column {type_!r}"
-        return "" if _plain(value.members) else "has an enum whose values are neither all text nor all numbers"
+        return (
+            "" if _plain(value.members) else "has an enum whose values are neither all text nor all numbers"
+        )
     wanted = int if family == "int" else str
     fits = all(type(each) is wanted or isinstance(each, wanted) for each in value.members)
     return "" if fits or family == "unknown" else f"has an enum of other values than the column {type_!r}"

@@ -135,7 +135,9 @@ class Cursors:
         return hashlib.blake2s(content, key=self._seal, digest_size=_DIGEST_BYTES).digest()
 
     def _refuse(self, token: str) -> CursorError:
-        return CursorError(f"cursor {token[:40]!r} is none of this read model's: use the 'next' of a page as it is")
+        return CursorError(
+            f"cursor {token[:40]!r} is none of this read model's: use the 'next' of a page as it is"
+        )
 
     def parameters(self, nulls: Sequence[bool]) -> list[ColumnElement[Any] | None]:
         """The parameters that hold the keys, ``after_0`` and so on; None where the key is NULL."""

@@ -13,7 +13,17 @@ from pitstop.errors import ReadModelError
 from pitstop.sql.read_model.family import mismatch
 from pitstop.sql.read_model.shape import Field, Many, Object, Refused, Scalar, Shape, Value
 
-__all__ = ["Attribute", "Collection", "Constant", "Expression", "Node", "Options", "Reach", "Relation", "map_shape"]
+__all__ = [
+    "Attribute",
+    "Collection",
+    "Constant",
+    "Expression",
+    "Node",
+    "Options",
+    "Reach",
+    "Relation",
+    "map_shape",
+]
 
 Relationship: TypeAlias = "RelationshipProperty[Any]"
 _KEY_BYTES = 63  # of a PostgreSQL identifier; a longer key would be cut
@@ -138,9 +148,13 @@ class _Mapping:
             self.problems.append(f"{shape.name} has no field: there is nothing to read")
         for key in keys:
             if len(key.encode()) > _KEY_BYTES:
-                self.problems.append(f"{shape.name}: key {key!r} is longer than 63 bytes: use a shorter alias")
+                self.problems.append(
+                    f"{shape.name}: key {key!r} is longer than 63 bytes: use a shorter alias"
+                )
             elif keys.count(key) > 1:
-                self.problems.append(f"{shape.name}: several fields have the key {key!r}: use different aliases")
+                self.problems.append(
+                    f"{shape.name}: several fields have the key {key!r}: use different aliases"
+                )
 
     def _source(self, shape: Shape, field: Field, mapper: "Mapper[Any]", path: str) -> Source:
         try:
@@ -240,7 +254,9 @@ class _Mapping:
         for each in names[:-1]:
             property_ = _property(mapper, each)
             if not isinstance(property_, RelationshipProperty) or property_.uselist:
-                raise _Impossible(f"has the alias path {'.'.join(names)}, in which {each} is no relation to one: {_GIVE}")
+                raise _Impossible(
+                    f"has the alias path {'.'.join(names)}, in which {each} is no relation to one: {_GIVE}"
+                )
             relationships.append(property_)
             mapper = property_.mapper
         return self._reach(tuple(relationships), names[-1], value, path)
@@ -297,7 +313,9 @@ def _cardinality(relationship: Relationship, value: Value) -> str:
     if many and not relationship.uselist:
         return f"is a list in the response, but {relationship} is one: make it an object"
     if not isinstance(item, Object):
-        return f"is no object in the response, but {relationship} is: {_GIVE[:-3]}(name, relationship, column)"
+        return (
+            f"is no object in the response, but {relationship} is: {_GIVE[:-3]}(name, relationship, column)"
+        )
     if relationship.uselist and not many:
         return f"is one object in the response, but {relationship} is a collection: make it a list"
     made = relationship.collection_class
@@ -309,4 +327,3 @@ def _cardinality(relationship: Relationship, value: Value) -> str:
 
 def _example(factory: Any) -> object:
     return factory()
-

@@ -158,7 +158,9 @@ class ReadModel(_Asked):
             names = ", ".join(str(key.expression) for key in keys)
             raise ReadModelError(f"after() has {len(values)} values for {len(keys)} keys: give {names}")
         behind = tuple(
-            value if value is None or isinstance(value, ColumnElement) else literal(value, key.expression.type)
+            value
+            if value is None or isinstance(value, ColumnElement)
+            else literal(value, key.expression.type)
             for value, key in zip(values, keys, strict=True)
         )
         return self._with(behind=behind, unique=True)

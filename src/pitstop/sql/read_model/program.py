@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, Executable, Select
+from sqlalchemy import Connection, Dialect, Engine, Select
 
 from pitstop.errors import ReadModelError
 
-__all__ = ["Program", "Question"]
+__all__ = ["Program", "Question", "Row", "is_translated"]
 
 Row = Any  # a tuple-like row of the driver's or of SQLAlchemy's
 
@@ -20,7 +20,7 @@ class Program:
         compiled: the statement as SQLAlchemy compiled it.
     """
 
-    __slots__ = ("_fixed", "_open", "_order", "text")
+    __slots__ = ("_closed", "_fixed", "_open", "_order", "text")
 
     def __init__(self, compiled: Any) -> None:
         dialect = compiled.dialect
@@ -33,21 +33,25 @@ class Program:
             self._open.setdefault(bind.key, []).append((name, process))
             if not bind.required:
                 self._fixed[name] = process(bind.value) if process else bind.value
+        self._closed = self._ordered(self._fixed)
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """The parameters as the driver takes them: a tuple, or a dictionary."""
-        filled = self._fixed
-        if values:
-            filled = filled.copy()
-            for key, value in values.items():
-                for name, process in self._open[key]:
-                    filled[name] = process(value) if process else value
-        return filled if self._order is None else tuple([filled[name] for name in self._order])
+        if not values:
+            return self._closed
+        filled = self._fixed.copy()
+        for key, value in values.items():
+            for name, process in self._open[key]:
+                filled[name] = process(value) if process else value
+        return self._ordered(filled)
+
+    def _ordered(self, filled: dict[str, Any]) -> Any:
+        return filled if self._order is None else tuple([filled.get(name) for name in self._order])
 
     @classmethod
-    def of(cls, statement: Executable, dialect: Dialect) -> "Program | None":
+    def of(cls, statement: Select[Any], dialect: Dialect) -> "Program | None":
         """Compile a statement; None where its text depends on the values, as with IN of a list."""
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        compiled: Any = statement.compile(dialect=dialect)
         late = compiled.post_compile_params or compiled.literal_execute_params or compiled.escaped_bind_names
         if late or any(bind.callable for bind in compiled.binds.values()):
             return None
@@ -80,6 +84,8 @@ class Question:
         Raises:
             ReadModelError: not so.
         """
+        if values.keys() == self._required:
+            return
         missing = self._required - values.keys()
         unknown = values.keys() - self._known
         if missing:
@@ -90,22 +96,34 @@ class Question:
             raise ReadModelError(f"{self._name} has no parameter {min(unknown)!r}: there are {known}")
 
     def program(self, dialect: Dialect) -> Program | None:
-        """The program for a dialect.
+        """The program for a dialect; None at the first time, and where there is none.
 
         Raises:
             ReadModelError: the dialect is not that of PostgreSQL.
         """
-        if dialect not in self._programs:
-            if dialect.name != "postgresql":
-                raise ReadModelError(f"read models need postgresql, this is {dialect.name}")
+        if dialect in self._programs:
+            return self._programs[dialect]
+        if dialect.name != "postgresql":
+            raise ReadModelError(f"read models need postgresql, this is {dialect.name}")
+        if self._asked:
             self._programs[dialect] = Program.of(self.statement, dialect)
-        return self._programs[dialect]
+        self._asked = True
+        return self._programs.get(dialect)
 
     def ask(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
         """The one row, on a connection of SQLAlchemy's."""
         self.check(values)
-        again, self._asked = self._asked, True
-        program = self.program(connection.dialect) if again else None
-        if program is None or connection.get_execution_options().get("schema_translate_map"):
-            return connection.execute(self.statement, dict(values)).first()
+        program = self.program(connection.dialect)
+        if program is None or is_translated(connection):
+            return self.execute(connection, values)
         return connection.exec_driver_sql(program.text, program.parameters(values)).first()
+
+    def execute(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
+        """The same, compiled by SQLAlchemy."""
+        self.check(values)
+        return connection.execute(self.statement, dict(values)).first()
+
+
+def is_translated(target: Connection | Engine) -> bool:
+    """Whether names of schemas are put into the text only when it is executed."""
+    return bool(target.get_execution_options().get("schema_translate_map"))

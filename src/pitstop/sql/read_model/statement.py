@@ -197,4 +197,3 @@ def _adapted(expression: Any, entity: Any, secondary: Alias | None = None) -> An
     if secondary is not None:
         expression = ClauseAdapter(secondary).traverse(expression)
     return expression
-

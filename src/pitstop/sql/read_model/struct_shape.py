@@ -118,7 +118,11 @@ def _default(field: types.Field) -> tuple[str | None, str]:
         return _json(field.default), ""
     if field.default_factory is NODEFAULT:
         return None, ""
-    return (_json(field.default_factory()), "") if field.default_factory in _EMPTY else (None, "has a default_factory")
+    return (
+        (_json(field.default_factory()), "")
+        if field.default_factory in _EMPTY
+        else (None, "has a default_factory")
+    )
 
 
 def _json(value: object) -> str:
