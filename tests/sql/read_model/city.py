@@ -167,7 +167,9 @@ class Flat(Base):
     house_id: Mapped[int] = mapped_column(ForeignKey("house.id"), primary_key=True)
     letter: Mapped[str] = mapped_column(String(1), primary_key=True)
     house: Mapped[House] = relationship(back_populates="flats")
-    meters: Mapped[list["Meter"]] = relationship(back_populates="flat", order_by="Meter.value.desc(), Meter.id")
+    meters: Mapped[list["Meter"]] = relationship(
+        back_populates="flat", order_by="Meter.value.desc(), Meter.id"
+    )
 
 
 class Meter(Base):

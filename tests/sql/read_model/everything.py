@@ -8,7 +8,20 @@ from typing import Any, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ARRAY, BigInteger, DateTime, Double, Enum, Float, Integer, LargeBinary, Numeric, SmallInteger, Text, Time
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    Double,
+    Enum,
+    Float,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Text,
+    Time,
+)
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.dialects.postgresql import JSON as PG_JSON
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -66,7 +79,9 @@ class Thing(Base):
     raw: Mapped[bytes | None] = mapped_column(BYTEA)
     colour: Mapped[Colour | None]
     size: Mapped[Size | None]
-    mood: Mapped[Mood | None] = mapped_column(Enum(Mood, values_callable=lambda kind: [each.value for each in kind]))
+    mood: Mapped[Mood | None] = mapped_column(
+        Enum(Mood, values_callable=lambda kind: [each.value for each in kind])
+    )
     loose: Mapped[str | None] = mapped_column(Enum("one", "two", name="loose"))
     coded: Mapped[str | None]
     document: Mapped[Any | None] = mapped_column(JSONB)

@@ -11,7 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 from pitstop import read_model
-from tests.sql.read_model.everything import Base, Colour, HexOut, LooseOut, Mood, Size, Thing, ThingOut, ThingStruct
+from tests.sql.read_model.everything import (
+    Base,
+    Colour,
+    HexOut,
+    LooseOut,
+    Mood,
+    Size,
+    Thing,
+    ThingOut,
+    ThingStruct,
+)
 from tests.sql.read_model.oracle import encoded, loaded
 
 KOREA = dt.timezone(dt.timedelta(hours=9))
@@ -20,12 +30,24 @@ SEVERAL: dict[str, list[Any]] = {
     "big": [2**63 - 1, -(2**63)],
     "huge": [Decimal(10**39 + 1), Decimal(-7)],
     "yes": [True, False],
-    "text": ["", "line\nbreak \"quoted\" \\ \x01\x1f\x7f tab\t", "한국어 😀 \u2028", "'; DROP TABLE thing; --", "100% :name $1 {x}"],
+    "text": [
+        "",
+        'line\nbreak "quoted" \\ \x01\x1f\x7f tab\t',
+        "한국어 😀 \u2028",
+        "'; DROP TABLE thing; --",
+        "100% :name $1 {x}",
+    ],
     "number": [0.1, 5.0, -0.0, 1e22, 1e-7, 1.7976931348623157e308, float("nan"), float("inf"), float("-inf")],
     "ratio": [0.1, float("nan")],
     "plain": [1.5, 2.0],
     "price": [Decimal("1.10"), Decimal("0.00"), Decimal("-0.01"), Decimal("9999999999.99")],
-    "fine": [Decimal("0E-12"), Decimal("1E-12"), Decimal("-0.000000123400"), Decimal("0.000001"), Decimal("12.5")],
+    "fine": [
+        Decimal("0E-12"),
+        Decimal("1E-12"),
+        Decimal("-0.000000123400"),
+        Decimal("0.000001"),
+        Decimal("12.5"),
+    ],
     "free": [
         Decimal("1"),
         Decimal("1.500"),

@@ -173,7 +173,9 @@ def test_as_the_orm(sync_engine: Engine, model: Any, response: type) -> None:
     shown = read_model(model, response).order_by(*model.__mapper__.primary_key)
     with Session(sync_engine) as session:
         settle(session)
-        expected = encoded(session.scalars(select(model).order_by(*model.__mapper__.primary_key)).all(), response)
+        expected = encoded(
+            session.scalars(select(model).order_by(*model.__mapper__.primary_key)).all(), response
+        )
         for _ in range(3):
             with count_queries(session) as queries:
                 found = shown.fetch_sync(session)
@@ -191,7 +193,9 @@ async def test_as_the_orm_by_asyncpg(engine: AsyncEngine) -> None:
         for model, response in CASES:
             order = model.__mapper__.primary_key
 
-            def others(session: Session, model: Any = model, response: type = response, order: Any = order) -> bytes:
+            def others(
+                session: Session, model: Any = model, response: type = response, order: Any = order
+            ) -> bytes:
                 return encoded(session.scalars(select(model).order_by(*order)).all(), response)
 
             expected = in_order(loaded(await session.run_sync(others)))

@@ -51,7 +51,7 @@ async def ask(engine: AsyncEngine, question: Question, values: Values) -> Row | 
         return await _fetch(_driver(pooled), engine.sync_engine, program, values)
     except Exception:
         if _driver(pooled).is_closed():
-            pooled.invalidate()
+            await greenlet_spawn(pooled.invalidate)
         raise
     except BaseException:  # cancelled: asyncpg may still be ending the statement
         await greenlet_spawn(pooled.invalidate)

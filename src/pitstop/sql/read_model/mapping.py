@@ -140,8 +140,8 @@ class _Mapping:
         sources = [(key, Constant(text)) for key, text in shape.constants]
         sources += [(each.key, self._source(shape, each, mapper, path + each.name)) for each in shape.fields]  # type: ignore[misc]
         self._check_keys(shape, [key for key, _ in sources])
-        subclasses = {getattr(source, "subclass", None) for _, source in sources} - {None}
-        return Node(mapper, tuple(sources), tuple(sorted(subclasses, key=lambda each: each.class_.__name__)))  # type: ignore[union-attr,arg-type]
+        subclasses = {_joined_for(source, mapper) for _, source in sources} - {mapper}
+        return Node(mapper, tuple(sources), tuple(sorted(subclasses, key=lambda each: each.class_.__name__)))
 
     def _check_keys(self, shape: Shape, keys: list[str]) -> None:
         if not keys:
@@ -183,11 +183,11 @@ class _Mapping:
 
     def _found(self, field: Field, mapper: "Mapper[Any]", path: str) -> Source:
         for first, *rest in field.sources:
-            for owner in mapper.self_and_descendants:
-                descriptor = owner.all_orm_descriptors.get(first)
-                if descriptor is not None:
-                    subclass = None if owner is mapper else owner
-                    return self._described(descriptor, owner, first, rest, field, path, subclass)
+            owner = _owner(mapper, first)
+            if owner is not None:
+                subclass = None if owner is mapper else owner
+                descriptor = owner.all_orm_descriptors[first]
+                return self._described(descriptor, owner, first, rest, field, path, subclass)
             if hasattr(mapper.class_, first):
                 raise _Impossible(_not_sql(mapper.class_, first))
         return self._default(field, mapper)
@@ -274,11 +274,33 @@ class _Mapping:
         return Reach(relationships, name, value, self._collection(last, path))
 
 
+def _joined_for(source: Source, mapper: "Mapper[Any]") -> "Mapper[Any]":
+    """The subclass whose tables are joined to those of the mapper for a source; the mapper where none is."""
+    found = source.subclass if isinstance(source, (Attribute, Relation)) else None
+    if isinstance(source, Attribute):
+        while found is not None and found.single:
+            found = found.inherits
+    return found or mapper
+
+
 class _Impossible(Exception):
     """Completes "Model.field ..."."""
 
 
+def _owner(mapper: "Mapper[Any]", name: str) -> "Mapper[Any] | None":
+    """The class that has an attribute of that name, or the one subclass that has."""
+    found: Mapper[Any] | None = None
+    for each in mapper.self_and_descendants:  # those above first
+        if name in each.all_orm_descriptors and not (found and each.isa(found)):
+            if found is not None:
+                both = f"{found.class_.__name__} and {each.class_.__name__}"
+                raise _Impossible(f"is an attribute of both {both}: {_GIVE}")
+            found = each
+    return found
+
+
 _GIVE = "give an SQL expression for it with .field()"
+_GIVE_COLUMN = "give a column of it with .field(name, relationship, column)"
 
 
 def _fail_if(reason: str) -> None:
@@ -313,9 +335,7 @@ def _cardinality(relationship: Relationship, value: Value) -> str:
     if many and not relationship.uselist:
         return f"is a list in the response, but {relationship} is one: make it an object"
     if not isinstance(item, Object):
-        return (
-            f"is no object in the response, but {relationship} is: {_GIVE[:-3]}(name, relationship, column)"
-        )
+        return f"is no object in the response, but {relationship} is: {_GIVE_COLUMN}"
     if relationship.uselist and not many:
         return f"is one object in the response, but {relationship} is a collection: make it a list"
     made = relationship.collection_class

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Alias, ColumnElement, Select, and_, case, func, inspect, select
-from sqlalchemy.orm import Mapper, RelationshipDirection, aliased, with_polymorphic
+from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, aliased, with_polymorphic
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -75,12 +75,25 @@ def _json(source: Any, node: Node, entity: Any) -> Json:
         return written(_adapted(source.expression, entity), source.value)
     if isinstance(source, Reach):
         return _reach(source, entity)
-    owner = getattr(entity, source.subclass.class_.__name__) if source.subclass else entity
     if isinstance(source, Attribute):
-        found = written(getattr(owner, source.name), source.value)
+        found = written(_attribute(source, entity), source.value)
     else:
-        found = _relation(source, owner)
+        found = _relation(source, _part(entity, source.subclass))
     return _of_subclass(found, source, node, entity) if source.subclass else found
+
+
+def _attribute(source: Attribute, entity: Any) -> Any:
+    if source.subclass is None or not source.subclass.single:
+        return getattr(_part(entity, source.subclass), source.name)
+    # Read as an attribute of the subclass, it would make some versions of SQLAlchemy select its rows only.
+    found = source.subclass.attrs.get(source.name)
+    if isinstance(found, ColumnProperty):
+        return _adapted(found.columns[0], entity)
+    return _adapted(getattr(source.subclass.class_, source.name), entity)
+
+
+def _part(entity: Any, subclass: "Mapper[Any] | None") -> Any:
+    return entity if subclass is None else getattr(entity, subclass.class_.__name__)
 
 
 def _of_subclass(found: Json, source: Attribute | Relation, node: Node, entity: Any) -> Json:
