@@ -1,9 +1,8 @@
 """What a nested response costs: a read model beside the ORM and beside asyncpg with JSON written by hand.
 
-20 posts with their authors and 60 comments, as JSON bytes, on a real PostgreSQL. Slices of each variant alternate
-in one process. CPU time is this process's, that of the PostgreSQL backend is told beside it. What is asked on
-the same kind of connection is compared with each other: one that is held, in a transaction that is open, and one that
-is taken from a pool and given back for each request.
+20 posts with their authors and 60 comments, as JSON bytes, on a real PostgreSQL. Slices of each variant
+alternate in one process. CPU time is this process's; that of the PostgreSQL backend is told beside it. Like
+is compared with like: a connection that is held, or one taken from a pool and given back each time.
 """
 
 import asyncio
@@ -12,7 +11,6 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import psutil
@@ -89,7 +87,8 @@ BY_HAND = """
 SELECT coalesce(json_agg(item), '[]')::text FROM (
   SELECT posts.id, posts.title, posts.body, posts.score, posts.created_at,
     (SELECT row_to_json(item) FROM (
-      SELECT users.id, users.name, users.is_active FROM users WHERE users.id = posts.author_id) item) AS author,
+      SELECT users.id, users.name, users.is_active FROM users
+      WHERE users.id = posts.author_id) item) AS author,
     (SELECT coalesce(json_agg(item), '[]') FROM (
       SELECT comments.id, comments.body, comments.created_at FROM comments
       WHERE comments.post_id = posts.id ORDER BY comments.id) item) AS comments
@@ -198,9 +197,6 @@ async def _variants(url: str) -> None:
         async def fresh_orm() -> bytes:
             async with AsyncSession(engine) as fresh:
                 return await _orm(fresh)
-
-        async def backend(number: int) -> psutil.Process:
-            return psutil.Process(number)
 
         pid = "SELECT pg_backend_pid()"
         in_pool = psutil.Process(await pool.fetchval(pid))

@@ -179,7 +179,7 @@ class Made:
     def response(self, number: object, fields: list[tuple[str, Any, str]]) -> Any:
         name = f"Out{number}"
         if self.structs:
-            rename = {name: key.replace("\"", "").replace("\\", "") for name, _, key in fields}
+            rename = {name: key.replace('"', "").replace("\\", "") for name, _, key in fields}
             return msgspec.defstruct(name, [(each, kind) for each, kind, _ in fields], rename=rename)
         made = {each: (kind, Field(serialization_alias=key)) for each, kind, key in fields}
         return create_model(name, **made)  # type: ignore[call-overload]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -36,21 +35,21 @@ ONE = read_model(Desk, DeskOut).where(Desk.id == bindparam("id")).one(missing="n
 
 
 @pytest.fixture
-async def desks(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+async def desks(engine: AsyncEngine) -> AsyncEngine:
     """With two desks."""
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
         await connection.execute(Desk.__table__.insert(), [{"floor": 1}, {"floor": 2}])
-    yield engine
+    return engine
 
 
 @pytest.fixture
-def sync_desks(sync_engine: Engine) -> Iterator[Engine]:
+def sync_desks(sync_engine: Engine) -> Engine:
     """The same by psycopg."""
     Base.metadata.create_all(sync_engine)
     with sync_engine.begin() as connection:
         connection.execute(Desk.__table__.insert(), [{"floor": 1}, {"floor": 2}])
-    yield sync_engine
+    return sync_engine
 
 
 def floors(data: bytes) -> list[int]:

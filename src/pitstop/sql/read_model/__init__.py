@@ -1,4 +1,4 @@
-"""Read models: one statement, derived from a mapped class and a response model, whose JSON PostgreSQL makes."""
+"""Read models: one statement, derived from mapped class and response model, whose JSON PostgreSQL makes."""
 
 from pitstop.sql.read_model.model import Page, ReadModel, ReadOne, ReadPage, read_model
 

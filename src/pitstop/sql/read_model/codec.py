@@ -19,7 +19,8 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import BYTEA, INTERVAL, JSON, aggregate_order_by, dialect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import BYTEA, INTERVAL, JSON, aggregate_order_by
 from sqlalchemy.types import TypeEngine
 
 from pitstop.sql.read_model.family import family_of, settle
@@ -82,10 +83,8 @@ def _decimal(expression: Expression, value: Scalar) -> Expression:
     scale = getattr(expression.type, "scale", None)
     if family_of(expression.type) == "int" or (scale is not None and scale <= _EXACT_SCALE):
         return text
-    digits = func.ltrim(
-        func.replace(cast(func.abs(expression), Text), constant("."), constant("")), constant("0")
-    )
-    digits = case((expression == 0, constant("0")), else_=digits)
+    written_out = func.replace(cast(func.abs(expression), Text), constant("."), constant(""))
+    digits = case((expression == 0, constant("0")), else_=func.ltrim(written_out, constant("0")))
     exponent = func.length(digits) - 1 - func.scale(expression)
     rest = case(
         (func.length(digits) > 1, func.concat(constant("."), func.substr(digits, 2))), else_=constant("")
@@ -215,7 +214,7 @@ def _enum(expression: Expression, value: Scalar) -> Expression:
     text = cast(expression, Text)
     if type_.enum_class is None:
         return text
-    find = type_.result_processor(dialect(), None)
+    find = type_.result_processor(postgresql.dialect(), None)  # type: ignore[no-untyped-call]
     values = {label: find(label).value if find else label for label in type_.enums}
     if all(label == found for label, found in values.items()):
         return text

@@ -65,33 +65,29 @@ _FAMILIES: tuple[tuple[Any, Family], ...] = (
 # kind of the response -> families that Python code would take for it, too
 _TAKEN: dict[Kind, tuple[Family, ...]] = {
     "decimal": ("int",),
-    "enum": ("str", "int"),
     "float": ("int", "decimal"),
-    "str": ("enum",),
 }
+_PLAIN_ELEMENTS = frozenset(("int", "str", "bool", "uuid", "date"))
 _PLAIN_JSON = frozenset(("any", "bool", "float", "int", "str", "json", "literal"))
 
 
 def family_of(type_: TypeEngine[Any]) -> Family:
     """The family of a type; empty where Python code stands between the column and the object."""
     if isinstance(type_, TypeDecorator):
-        if isinstance(type_, Interval):
-            return "timedelta"
-        code = type(type_)
-        changed = (
-            code.process_result_value is not TypeDecorator.process_result_value
-            or code.result_processor is not TypeDecorator.result_processor
-        )
-        return "" if changed else family_of(type_.impl_instance)
-    if isinstance(type_, Time) and type_.timezone:
-        return ""
-    if isinstance(type_, Float) and type_.asdecimal:
-        return ""
-    if isinstance(type_, Numeric) and not isinstance(type_, Float) and not type_.asdecimal:
-        return "float"
+        return "timedelta" if isinstance(type_, Interval) else _decorated(type_)
     if isinstance(type_, Uuid) and not type_.as_uuid:
         return "str"
+    if isinstance(type_, Time) and type_.timezone:
+        return ""
+    if isinstance(type_, (Numeric, Float)) and type_.asdecimal == isinstance(type_, Float):
+        return "" if type_.asdecimal else "float"
     return next((family for classes, family in _FAMILIES if isinstance(type_, classes)), "")
+
+
+def _decorated(type_: "TypeDecorator[Any]") -> Family:
+    hooks = ("process_result_value", "result_processor")
+    own = any(getattr(type(type_), each) is not getattr(TypeDecorator, each) for each in hooks)
+    return "" if own else family_of(type_.impl_instance)
 
 
 def settle(value: Scalar, type_: TypeEngine[Any]) -> Scalar:
@@ -120,35 +116,47 @@ def mismatch(value: Value, type_: TypeEngine[Any]) -> str:
         return f"is read from a column of the type {type_!r}, which python code turns into an object"
     if isinstance(value, Many):
         return _array_mismatch(value, type_, family)
-    value = settle(value, type_)
-    if family == "unknown" or value.kind == family or (value.kind == "any" and family == "array"):
-        return "" if value.kind != "enum" else _enum_mismatch(value, type_, family)
-    if family in _TAKEN.get(value.kind, ()) and value.kind != "str":
-        return "" if value.kind != "enum" else _enum_mismatch(value, type_, family)
+    return _scalar_mismatch(settle(value, type_), type_, family)
+
+
+def _scalar_mismatch(value: Scalar, type_: TypeEngine[Any], family: Family) -> str:
+    if value.kind == "enum" and family in ("enum", "str", "int", "unknown"):
+        return _enum_mismatch(value, type_, family)
     if value.kind == "str" and isinstance(type_, Enum):
         return _name_mismatch(type_)
+    if family in (value.kind, "unknown") or family in _TAKEN.get(value.kind, ()):
+        return ""
     if value.kind == "int" and isinstance(type_, Numeric) and type_.scale == 0:
         return ""
-    if family == "json" and value.kind in _PLAIN_JSON:
+    if _is_plain_json(value, family) or (value.kind == "any" and family == "array"):
         return ""
     return f"is {value.kind} in the response, but its column has the type {type_!r}"
 
 
+def _is_plain_json(value: Value, family: Family) -> bool:
+    """Whether a JSON column holds such values as they are."""
+    return family == "json" and isinstance(value, Scalar) and value.kind in _PLAIN_JSON
+
+
 def _array_mismatch(value: Many, type_: TypeEngine[Any], family: Family) -> str:
     if isinstance(type_, ARRAY):
-        if isinstance(value.item, Many):
-            inner = value.item.item
-            plain = isinstance(inner, Scalar) and inner.kind in ("int", "str", "bool", "uuid", "date")
-            return mismatch(inner, type_.item_type) if plain else "is an array of arrays of what is not plain"
-        return mismatch(value.item, type_.item_type)
-    if family == "unknown":
-        return ""
-    inner = value.item
-    while isinstance(inner, Many):
-        inner = inner.item
-    if family == "json" and isinstance(inner, Scalar) and inner.kind in _PLAIN_JSON:
+        return _elements_mismatch(value.item, type_.item_type)
+    if family == "unknown" or _is_plain_json(_leaf(value), family):
         return ""
     return f"is a list, but its column has the type {type_!r}"
+
+
+def _elements_mismatch(item: Value, type_: TypeEngine[Any]) -> str:
+    leaf = _leaf(item)
+    if isinstance(item, Many) and not (isinstance(leaf, Scalar) and leaf.kind in _PLAIN_ELEMENTS):
+        return "is an array of arrays of what is not plain"
+    return mismatch(leaf, type_)
+
+
+def _leaf(value: Value) -> Value:
+    while isinstance(value, Many):
+        value = value.item
+    return value
 
 
 def _enum_mismatch(value: Scalar, type_: TypeEngine[Any], family: Family) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, false, or_, tuple_, func
-from sqlalchemy.dialects.postgresql import dialect
+from sqlalchemy import ColumnElement, Dialect, Text, and_, bindparam, cast, false, func, or_, tuple_
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import UnaryExpression
 
@@ -18,6 +18,7 @@ from pitstop.errors import CursorError
 __all__ = ["Cursors", "Key", "after", "cursor_value", "keys_of"]
 
 _DIGEST_BYTES = 6  # against a cursor cut short or of another query; it guards no secret
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LONGEST = 8192  # characters
 
 
@@ -107,7 +108,7 @@ class Cursors:
 
     def __init__(self, keys: Sequence[Key], name: str) -> None:
         self._keys = keys
-        order = [f"{key.expression.compile(dialect=dialect())} {key.descending}" for key in keys]
+        order = [f"{key.expression.compile(dialect=_DIALECT)} {key.descending}" for key in keys]
         self._seal = hashlib.blake2s("\0".join([name, *order]).encode()).digest()
 
     def token(self, values: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, literal
-from sqlalchemy.dialects.postgresql import dialect
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Select, literal
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pitstop.errors import ReadModelError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 __all__ = ["Page", "ReadModel", "ReadOne", "ReadPage", "read_model"]
+
+# parameters by name, which no driver takes but a person reads
+_SHOWN: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 Count = int | BindParameter[int] | None
 
@@ -53,7 +56,7 @@ class _Asked:
     @property
     def sql(self) -> str:
         """The statement, parameters by name."""
-        return str(self._statement().compile(dialect=dialect(paramstyle="named")))
+        return str(self._statement().compile(dialect=_SHOWN))
 
     def _statement(self) -> Select[Any]:
         raise NotImplementedError

@@ -74,7 +74,7 @@ class Question:
         self._name = name
         self._programs: WeakKeyDictionary[Dialect, Program | None] = WeakKeyDictionary()
         self._asked = False
-        binds = statement.compile().binds.values()  # type: ignore[attr-defined]
+        binds = statement.compile().binds.values()
         self._known = {bind.key for bind in binds if not bind.unique}
         self._required = {bind.key for bind in binds if bind.required}
 

@@ -13,8 +13,7 @@ __all__ = ["read_model_shape"]
 
 Schema = Mapping[str, Any]
 
-_PLAIN = frozenset(("any", "bool", "date", "datetime", "decimal", "int", "str", "time", "uuid"))
-_ARRAYS = frozenset(("list", "set", "frozenset"))
+_PLAIN = frozenset(("any", "bool", "decimal", "int", "uuid"))
 _EMPTY = (list, dict, set, tuple, frozenset)
 _JSON_KINDS = frozenset(("any", "bool", "float", "int", "str", "json"))
 _BYTES = {"utf8": "utf8", "base64": "base64url", "hex": "hex"}
@@ -51,25 +50,31 @@ class _Reader:
         kind = schema["type"]
         if kind in ("definitions", "default", "nullable"):
             return self.value(schema["schema"])
-        if kind == "definition-ref":
-            return self.value(self._definitions[schema["schema_ref"]])
-        if kind in _ARRAYS or kind == "tuple":
-            return self._array(schema)
-        if kind == "json-or-python" and schema["json_schema"]["type"] == "list":
-            return self._array(schema["json_schema"])  # typing.Sequence
-        reader: Callable[[Schema], Value] | None = getattr(self, f"_{kind}", None)
+        reader: Callable[[Schema], Value] | None = getattr(self, f"_{kind.replace('-', '_')}", None)
         if reader is not None:
             return reader(schema)
         return Scalar(kind) if kind in _PLAIN else Refused(f"has the type {kind!r}, which has no column")
 
-    def _array(self, schema: Schema) -> Value:
-        items = schema.get("items_schema", {"type": "any"})
-        if schema["type"] == "tuple":
-            if len(items) != 1 or schema.get("variadic_item_index") != 0:
-                return Refused("is a tuple of fixed length")
-            (items,) = items
-        item = self.value(items)
-        return item if isinstance(item, Refused) else Many(item, _is_nullable(items))
+    def _definition_ref(self, schema: Schema) -> Value:
+        return self.value(self._definitions[schema["schema_ref"]])
+
+    def _list(self, schema: Schema) -> Value:
+        item = self.value(schema.get("items_schema", {"type": "any"}))
+        return item if isinstance(item, Refused) else Many(item)
+
+    _set = _frozenset = _list
+
+    def _tuple(self, schema: Schema) -> Value:
+        items = schema["items_schema"]
+        if len(items) != 1 or schema.get("variadic_item_index") != 0:
+            return Refused("is a tuple of fixed length")
+        return self._list({"items_schema": items[0]})
+
+    def _json_or_python(self, schema: Schema) -> Value:
+        inner = schema["json_schema"]
+        if inner["type"] != "list":  # a typing.Sequence
+            return Refused("has a type that python code makes")
+        return self.value(inner)
 
     def _model(self, schema: Schema) -> Value:
         model = schema["cls"]
@@ -158,12 +163,6 @@ def _is_json(value: Value) -> bool:
     if isinstance(value, Many):
         return _is_json(value.item)
     return isinstance(value, Scalar) and value.kind in _JSON_KINDS
-
-
-def _is_nullable(schema: Schema) -> bool:
-    while schema["type"] == "default":
-        schema = schema["schema"]
-    return bool(schema["type"] == "nullable")
 
 
 def _code_of(schema: Schema) -> str:

@@ -1,4 +1,4 @@
-"""The selection: which rows, in which order, from where to where; and the statements that answer with them."""
+"""The selection: which rows, in which order, from where on; and the statements that answer with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,4 +88,5 @@ class Selection:
         ).subquery("numbered")
         items = func.json_agg(numbered.c.item).filter(numbered.c.number <= SIZE)
         last = func.max(numbered.c.cursor).filter(numbered.c.number == SIZE)
-        return select(cast(func.coalesce(items, json_constant("[]")), Text), last, func.count())
+        columns: list[Any] = [cast(func.coalesce(items, json_constant("[]")), Text), last, func.count()]
+        return select(*columns)

@@ -1,4 +1,4 @@
-"""The shape of a response: a tree of fields read from a pydantic model or a msgspec Struct, without a database."""
+"""The shape of a response: a tree of fields, read from a pydantic model or msgspec Struct alone."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -51,7 +51,6 @@ class Many:
     """A JSON array of scalars or of objects."""
 
     item: "Value"
-    item_nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The shape of a msgspec Struct, read from what msgspec tells of the type."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,7 +27,6 @@ _SCALARS: dict[type, Scalar] = {
     types.TimeType: Scalar("time"),
     types.UUIDType: Scalar("uuid"),
 }
-_ARRAYS = (types.ListType, types.SetType, types.FrozenSetType, types.VarTupleType, types.CollectionType)
 _JSON = (types.AnyType, types.BoolType, types.FloatType, types.IntType, types.NoneType, types.StrType)
 _EMPTY = (list, dict, set, tuple, frozenset)
 
@@ -70,32 +70,52 @@ def _field(field: types.Field, outer: tuple[type, ...]) -> Field:
 
 def _value(told: types.Type, outer: tuple[type, ...]) -> Value:
     told = _without_metadata(told)
-    if isinstance(told, types.UnionType):
-        rest = [each for each in told.types if not isinstance(each, types.NoneType)]
-        return _value(rest[0], outer) if len(rest) == 1 else Refused("is a union of types")
     if type(told) in _SCALARS:
         return _SCALARS[type(told)]
-    if isinstance(told, types.StructType):
-        return _struct(told.cls, outer)
-    if isinstance(told, _ARRAYS):
-        item = _value(told.item_type, outer)
-        return item if isinstance(item, Refused) else Many(item, _is_nullable(told.item_type))
-    if isinstance(told, types.EnumType):
-        return Scalar("enum", members=tuple(each.value for each in told.cls), enum=told.cls)
-    if isinstance(told, types.LiteralType):
-        return Scalar("literal", members=tuple(told.values))
-    if isinstance(told, types.DictType) and _is_json(told):
-        return Scalar("json")
-    return Refused(f"has a type that has no column ({type(told).__name__})")
+    reader = _READERS.get(type(told))
+    if reader is None:
+        return Refused(f"has a type that has no column ({type(told).__name__})")
+    return reader(told, outer)
+
+
+def _union(told: Any, outer: tuple[type, ...]) -> Value:
+    rest = [each for each in told.types if not isinstance(each, types.NoneType)]
+    return _value(rest[0], outer) if len(rest) == 1 else Refused("is a union of types")
+
+
+def _array(told: Any, outer: tuple[type, ...]) -> Value:
+    item = _value(told.item_type, outer)
+    return item if isinstance(item, Refused) else Many(item)
+
+
+def _enum(told: Any, outer: tuple[type, ...]) -> Value:
+    return Scalar("enum", members=tuple(each.value for each in told.cls), enum=told.cls)
+
+
+def _literal(told: Any, outer: tuple[type, ...]) -> Value:
+    return Scalar("literal", members=tuple(told.values))
+
+
+def _dict(told: Any, outer: tuple[type, ...]) -> Value:
+    return Scalar("json") if _is_json(told) else Refused("is a dict of what is not plain JSON")
+
+
+_READERS: dict[type, Callable[[Any, tuple[type, ...]], Value]] = {
+    types.CollectionType: _array,
+    types.DictType: _dict,
+    types.EnumType: _enum,
+    types.FrozenSetType: _array,
+    types.ListType: _array,
+    types.LiteralType: _literal,
+    types.SetType: _array,
+    types.StructType: lambda told, outer: _struct(told.cls, outer),
+    types.UnionType: _union,
+    types.VarTupleType: _array,
+}
 
 
 def _without_metadata(told: types.Type) -> types.Type:
     return told.type if isinstance(told, types.Metadata) else told
-
-
-def _is_nullable(told: types.Type) -> bool:
-    told = _without_metadata(told)
-    return isinstance(told, types.UnionType) and told.includes_none
 
 
 def _is_json(told: types.Type) -> bool:
