@@ -9,6 +9,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     Session,
+    aliased,
     attribute_keyed_dict,
     column_property,
     composite,
@@ -184,6 +185,8 @@ class Meter(Base):
     __table_args__ = (ForeignKeyConstraint(["house_id", "letter"], ["flat.house_id", "flat.letter"]),)
 
 
+some_flats = aliased(Flat, select(Flat).where(Flat.letter == "a").subquery())
+House.first_flats = relationship(some_flats, viewonly=True)  # type: ignore[attr-defined]
 owned = ownership.alias()
 House.owner_count = column_property(  # type: ignore[attr-defined]
     select(func.count()).select_from(owned).where(owned.c.house_id == House.id).scalar_subquery()

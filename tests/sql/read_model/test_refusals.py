@@ -110,6 +110,12 @@ FIELDS: list[tuple[type, str, Any, str]] = [
     (Person, "houses", list[str], "Out.houses is no object in the response, but Person.houses is"),
     (Person, "boss", Inner, "Inner.id has a validator"),
     (Person, "name", Annotated[str, Field(validation_alias=AliasPath("houses", "street"))], "alias path"),
+    (
+        House,
+        "first_flats",
+        list[NameOut],
+        "Out.first_flats is read by House.first_flats, a relationship to an",
+    ),
     (House, "place", Any, "Out.place is a Composite"),
     (
         House,

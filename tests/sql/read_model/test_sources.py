@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker, with_loader_criteria
 from starlette.exceptions import HTTPException
 
 from pitstop import count_queries, read_model
 from pitstop.errors import ReadModelError
-from tests.sql.read_model.city import Base, Desk
+from tests.sql.read_model.city import Base, Desk, Flat, House, Person, settle
 
 TWICE = 3  # the first time SQLAlchemy compiles, from the second time on the text is kept
 
@@ -99,6 +99,42 @@ def test_the_connection_of_the_mapper(sync_desks: Engine) -> None:
         Session(elsewhere, binds={Desk: sync_desks}) as session,
     ):
         assert floors(DESKS.fetch_sync(session)) == [1, 2]
+
+
+class NameOut(BaseModel):
+    name: str
+
+
+class HouseOut(BaseModel):
+    street: str
+    owners: list[NameOut]
+    rooms: list[str]
+
+
+def test_criteria_of_the_session(sync_engine: Engine) -> None:
+    """What a listener adds to every query of a session holds here too, at every level; nowhere else."""
+    Base.metadata.create_all(sync_engine)
+    shown = read_model(House, HouseOut).field("rooms", House.flats, Flat.letter).where(House.rooms > 3)
+    with Session(sync_engine) as session:
+        settle(session)
+        everything = json.loads(shown.fetch_sync(session))
+
+        @event.listens_for(session, "do_orm_execute")
+        def only(state: ORMExecuteState) -> None:
+            state.statement = state.statement.options(
+                with_loader_criteria(House, House.rooms == 5, include_aliases=True),
+                with_loader_criteria(Person, lambda person: person.name != "Eve", include_aliases=True),
+                with_loader_criteria(Flat, Flat.letter == "b", include_aliases=True),
+            )
+
+        for _ in range(TWICE):
+            session.add(House(street="new", rooms=5))
+            (found, *others) = json.loads(shown.fetch_sync(session))
+            assert found == {"street": "street 3", "owners": [{"name": "Dan"}], "rooms": ["b"]}
+            assert {each["street"] for each in others} == {"new"}
+        session.rollback()
+    with Session(sync_engine) as session:
+        assert json.loads(shown.fetch_sync(session)) == everything
 
 
 async def test_every_source(desks: AsyncEngine) -> None:

@@ -60,8 +60,12 @@ def ask(source: Source, question: Question, mapper: AnyMapper, values: Values) -
 
 def _in_session(session: Session, question: Question, mapper: AnyMapper, values: Values) -> Row | None:
     """As a query of the session's own: after its flush, in its transaction, on the mapper's connection."""
+    bind: dict[str, Any] = {"mapper": mapper}
+    if session.dispatch.do_orm_execute:  # they may add criteria: rows of one tenant, or none that are deleted
+        question.check(values)
+        return session.execute(question.statement, dict(values), bind_arguments=bind).first()
     session._autoflush()
-    return question.ask(session.connection(bind_arguments={"mapper": mapper}), values)
+    return question.ask(session.connection(bind_arguments=bind), values)
 
 
 def _refuse(source: object, wanted: str, other: str) -> ReadModelError:

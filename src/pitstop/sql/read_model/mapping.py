@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, inspect
 from sqlalchemy.ext.associationproxy import AssociationProxyExtensionType
 from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, SynonymProperty
@@ -330,6 +330,8 @@ def _not_sql(owner: type, name: str) -> str:
 
 
 def _cardinality(relationship: Relationship, value: Value) -> str:
+    if inspect(relationship.entity).is_aliased_class:
+        return f"is read by {relationship}, a relationship to an alias: {_GIVE}"
     many = isinstance(value, Many)
     item = value.item if isinstance(value, Many) else value
     if many and not relationship.uselist:

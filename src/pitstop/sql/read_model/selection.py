@@ -66,11 +66,11 @@ class Selection:
 
     def array(self) -> Select[Any]:
         """The statement whose one value is the rows as a JSON array, as text."""
-        return select(cast(array_of(self.rows()), Text))
+        return self._as_orm(select(cast(array_of(self.rows()), Text)))
 
     def object(self) -> Select[Any]:
         """The statement whose one value is the first row as a JSON object, as text; no row without one."""
-        return select(cast(object_of(self.rows().limit(1)), Text))
+        return self._as_orm(select(cast(object_of(self.rows().limit(1)), Text)))
 
     def page(self) -> Select[Any]:
         """The statement for a page of ``:size`` rows: JSON array, cursor of its last row, rows found.
@@ -89,4 +89,9 @@ class Selection:
         items = func.json_agg(numbered.c.item).filter(numbered.c.number <= SIZE)
         last = func.max(numbered.c.cursor).filter(numbered.c.number == SIZE)
         columns: list[Any] = [cast(func.coalesce(items, json_constant("[]")), Text), last, func.count()]
-        return select(*columns)
+        return self._as_orm(select(*columns))
+
+    def _as_orm(self, statement: Select[Any]) -> Select[Any]:
+        """As a statement of the ORM's, so that ``with_loader_criteria`` reaches all classes in it."""
+        marks = {"compile_state_plugin": "orm", "plugin_subject": self.derivation.mapper}
+        return statement._set_propagate_attrs(marks)
