@@ -7,6 +7,7 @@ supported version by the tests: ``Session._autoflush``, ``Session.dispatch.do_or
 statement.
 """
 
-from pitstop.sql.read_model.model import Page, ReadModel, ReadOne, ReadPage, read_model
+from pitstop.sql.read_model.asked import Page, ReadOne, ReadPage
+from pitstop.sql.read_model.model import ReadModel, read_model
 
 __all__ = ["Page", "ReadModel", "ReadOne", "ReadPage", "read_model"]

@@ -10,8 +10,9 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
 
 from pitstop.errors import ReadModelError
-from pitstop.sql.read_model.mapping import Node, Options, map_shape
+from pitstop.sql.read_model.mapping import map_shape
 from pitstop.sql.read_model.shape import Shape
+from pitstop.sql.read_model.source import Node, Options
 from pitstop.sql.read_model.statement import json_columns, primary_key, root_entity
 
 __all__ = ["Derivation", "mapper_of"]

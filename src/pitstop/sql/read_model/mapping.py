@@ -1,10 +1,8 @@
 """A response on a mapper: where each field of the tree comes from, and what cannot come from SQL."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import ColumnElement, inspect
+from sqlalchemy import inspect
 from sqlalchemy.ext.associationproxy import AssociationProxyExtensionType
 from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, SynonymProperty
@@ -12,101 +10,22 @@ from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, Synonym
 from pitstop.errors import ReadModelError
 from pitstop.sql.read_model.family import mismatch
 from pitstop.sql.read_model.shape import Field, Many, Object, Refused, Scalar, Shape, Value
+from pitstop.sql.read_model.source import (
+    Attribute,
+    Collection,
+    Constant,
+    Expression,
+    Node,
+    Options,
+    Reach,
+    Relation,
+    Relationship,
+    Source,
+)
 
-__all__ = [
-    "Attribute",
-    "Collection",
-    "Constant",
-    "Expression",
-    "Node",
-    "Options",
-    "Reach",
-    "Relation",
-    "map_shape",
-]
+__all__ = ["map_shape"]
 
-Relationship: TypeAlias = "RelationshipProperty[Any]"
 _KEY_BYTES = 63  # of a PostgreSQL identifier; a longer key would be cut
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """What the caller asks of one collection; None leaves it as it is."""
-
-    order_by: tuple[Any, ...] | None = None
-    limit: Any = None
-    where: tuple[ColumnElement[bool], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the caller says of single fields.
-
-    Attributes:
-        fields: dotted path of a field -> an SQL expression, or relationships and a column at their end.
-        collections: dotted path of a field, or class and relationship -> what is asked of it.
-    """
-
-    fields: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    collections: Mapping[str | tuple[type, str], Collection] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """JSON text that is the same for every row."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """A column, ``column_property`` or hybrid of the row's class, or of the subclass it is."""
-
-    name: str
-    value: Value
-    subclass: "Mapper[Any] | None" = None
-    default: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """An SQL expression of the caller's."""
-
-    expression: Any
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """Related rows, as an object or an array of objects."""
-
-    relationship: Relationship
-    node: "Node"
-    collection: Collection
-    subclass: "Mapper[Any] | None" = None
-    default: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """One value of related rows: of the one, or of each of many."""
-
-    relationships: tuple[Relationship, ...]
-    name: str
-    value: Value
-    collection: Collection
-
-
-Source: TypeAlias = Constant | Attribute | Expression | Relation | Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One object: its class, its keys in order, and the subclasses that some of them are read from."""
-
-    mapper: "Mapper[Any]"
-    sources: tuple[tuple[str, Source], ...]
-    subclasses: tuple["Mapper[Any]", ...]
 
 
 def map_shape(shape: Shape, mapper: "Mapper[Any]", options: Options) -> tuple[Node, list[str]]:

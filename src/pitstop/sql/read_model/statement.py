@@ -9,7 +9,8 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.util import ClauseAdapter
 
 from pitstop.sql.read_model.codec import json_constant, written
-from pitstop.sql.read_model.mapping import (
+from pitstop.sql.read_model.shape import Many, Value
+from pitstop.sql.read_model.source import (
     Attribute,
     Collection,
     Constant,
@@ -19,7 +20,6 @@ from pitstop.sql.read_model.mapping import (
     Relation,
     Relationship,
 )
-from pitstop.sql.read_model.shape import Many, Value
 
 __all__ = ["array_of", "free_name", "json_columns", "object_of", "primary_key", "root_entity"]
 
