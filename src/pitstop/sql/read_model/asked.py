@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import BindParameter, Dialect, Select
 from sqlalchemy.dialects import postgresql
 
 from pitstop.sql.read_model.asking import AsyncSource, Source, ask, ask_async
 from pitstop.sql.read_model.keyset import Cursors
 from pitstop.sql.read_model.program import Question, Row
-from pitstop.sql.read_model.selection import Selection
+from pitstop.sql.read_model.selection import SIZE, Selection
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -40,7 +40,10 @@ class Asked:
 
     @cached_property
     def _question(self) -> Question:
-        return Question(self._statement(), self._name)
+        return Question(self._statement(), self._parameters(), self._name)
+
+    def _parameters(self) -> list[BindParameter[Any]]:
+        return self._selection.parameters
 
     @property
     def _name(self) -> str:
@@ -128,6 +131,9 @@ class ReadPage(Asked):
 
     def _statement(self) -> Select[Any]:
         return self._selection.page()
+
+    def _parameters(self) -> list[BindParameter[Any]]:
+        return [*self._selection.parameters, SIZE]
 
     def _page(self, row: Row) -> Page:
         items, last, found = row

@@ -1,13 +1,14 @@
 """The derivation: model and response put together once, shared by all read models made from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, inspect
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, inspect
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import visitors
 
 from pitstop.errors import ReadModelError
 from pitstop.sql.read_model.mapping import map_shape
@@ -15,7 +16,7 @@ from pitstop.sql.read_model.shape import Shape
 from pitstop.sql.read_model.source import Node, Options
 from pitstop.sql.read_model.statement import json_columns, primary_key, root_entity
 
-__all__ = ["Derivation", "mapper_of"]
+__all__ = ["Derivation", "mapper_of", "parameters_in"]
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,24 @@ class Derivation:
         return json_columns(self._mapped[0], self.entity)
 
     @cached_property
+    def parameters(self) -> "list[BindParameter[Any]]":
+        """The parameters in the columns that have a name."""
+        return parameters_in(self.columns)
+
+    @cached_property
     def primary_key(self) -> Sequence[ColumnElement[Any]]:
         """The columns that tell one row from another."""
         return primary_key(self.entity)
+
+
+def parameters_in(expressions: Iterable[Any]) -> "list[BindParameter[Any]]":
+    """The parameters of expressions that have a name, by which a value can be given."""
+    found = []
+    for each in expressions:
+        element = each.__clause_element__() if hasattr(each, "__clause_element__") else each
+        inner = visitors.iterate(element) if isinstance(element, ClauseElement) else ()
+        found += [one for one in inner if isinstance(one, BindParameter) and not one.unique]
+    return found
 
 
 def mapper_of(model: type) -> "Mapper[Any]":

@@ -1,10 +1,10 @@
 """The program: a statement compiled once for a dialect, its parameters ready to be filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import BindParameter, Connection, Dialect, Engine, Select
 
 from pitstop.errors import ReadModelError
 
@@ -66,17 +66,21 @@ class Question:
 
     Args:
         statement: what is asked; one row comes back, or none.
+        parameters: all in it that have a name.
         name: of the read model, for messages.
     """
 
-    def __init__(self, statement: Select[Any], name: str) -> None:
+    def __init__(self, statement: Select[Any], parameters: Iterable[BindParameter[Any]], name: str) -> None:
         self.statement = statement
         self._name = name
         self._programs: WeakKeyDictionary[Dialect, Program | None] = WeakKeyDictionary()
         self._asked = False
-        binds = statement.compile().binds.values()
-        self._known = {bind.key for bind in binds if not bind.unique}
-        self._required = {bind.key for bind in binds if bind.required}
+        self._required = set()
+        self._known = set()
+        for each in parameters:
+            self._known.add(each.key)
+            if each.required:
+                self._required.add(each.key)
 
     def check(self, values: Mapping[str, Any]) -> None:
         """See that every parameter has a value, and every value a parameter.

@@ -4,16 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    tuple_,
+)
 
 from pitstop.sql.read_model.codec import json_constant
-from pitstop.sql.read_model.derivation import Derivation
+from pitstop.sql.read_model.derivation import Derivation, parameters_in
 from pitstop.sql.read_model.keyset import Key, after, cursor_value, keys_of
 from pitstop.sql.read_model.statement import array_of, free_name, object_of
 
-__all__ = ["Selection"]
+__all__ = ["SIZE", "Selection"]
 
-SIZE = bindparam("size", type_=Integer)
+SIZE: BindParameter[int] = bindparam("size", type_=Integer)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,12 @@ class Selection:
     def keys(self) -> list[Key]:
         """The order as keys, unique."""
         return keys_of(self.order, self.derivation.primary_key)
+
+    @property
+    def parameters(self) -> "list[BindParameter[Any]]":
+        """All parameters that have a name."""
+        mine = (*self.criteria, *self.order, self.limit, self.offset, *self.behind)
+        return [*self.derivation.parameters, *parameters_in(mine)]
 
     def rows(self, *more: Any) -> Select[Any]:
         """The rows, a column for each key of the response, and more columns."""
