@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, literal
+from sqlalchemy import BindParameter, ColumnElement, ColumnExpressionArgument, Select, literal
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pitstop.errors import ReadModelError
@@ -89,7 +89,7 @@ class ReadModel(Asked):
         derivation = replace(self._selection.derivation, options=options)
         return ReadModel(replace(self._selection, derivation=derivation), self._values)
 
-    def where(self, *criteria: ColumnElement[bool]) -> "ReadModel":
+    def where(self, *criteria: ColumnExpressionArgument[bool]) -> "ReadModel":
         """Only rows for which all of these hold; several calls add up."""
         return self._with(criteria=(*self._selection.criteria, *criteria))
 

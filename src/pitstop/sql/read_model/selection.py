@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    ColumnExpressionArgument,
     Integer,
     Select,
     Text,
@@ -40,7 +41,7 @@ class Selection:
     """
 
     derivation: Derivation
-    criteria: tuple[ColumnElement[bool], ...] = ()
+    criteria: tuple[ColumnExpressionArgument[bool], ...] = ()
     order: tuple[Any, ...] = ()
     limit: Any = None
     offset: Any = None

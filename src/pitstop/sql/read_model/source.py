@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnExpressionArgument
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from pitstop.sql.read_model.shape import Value
@@ -31,7 +31,7 @@ class Collection:
 
     order_by: tuple[Any, ...] | None = None
     limit: Any = None
-    where: tuple[ColumnElement[bool], ...] = ()
+    where: tuple[ColumnExpressionArgument[bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
