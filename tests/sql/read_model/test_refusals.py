@@ -24,6 +24,8 @@ from pydantic import (
 from sqlalchemy import Float, Text, Time, TypeDecorator, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlmodel import Field as SQLField
+from sqlmodel import SQLModel
 
 from pitstop import PitstopError, read_model
 from pitstop.errors import ReadModelError
@@ -233,6 +235,20 @@ def test_what_is_not_mapped(model: Any) -> None:
         read_model(model, NameOut)
 
 
+class Table(SQLModel, table=True):
+    id: int | None = SQLField(default=None, primary_key=True)
+    name: str
+
+
+class TableOut(SQLModel):
+    name: str
+
+
+def test_sqlmodel() -> None:
+    """Its classes are models and responses, though they have an __init__ of their own."""
+    assert "name" in read_model(Table, TableOut).sql
+
+
 class Mendable(BaseModel):
     """Fields that only python can make."""
 
@@ -307,3 +323,11 @@ def test_options_name_what_there_is() -> None:
         read_model(Person, out(Person, NameOut | None, "boss")).collection("boss", limit=1).order_by()
     with pytest.raises(ReadModelError, match=r"field 'name' has no source"):
         read_model(Person, NameOut).field("name")
+    with pytest.raises(ReadModelError, match=r"Person.name is no relationship"):
+        read_model(Person, NameOut).field("name", Person.name, House.street)
+    with pytest.raises(ReadModelError, match=r"House.rooms is no relationship"):
+        read_model(House, NameOut).collection(House.rooms, limit=1)
+    with pytest.raises(
+        ReadModelError, match=r"NameOut.name is read by House.owners.*no relationship of Person"
+    ):
+        read_model(Person, NameOut).field("name", House.owners, Person.name).order_by()

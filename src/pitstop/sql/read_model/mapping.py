@@ -79,13 +79,13 @@ class _Mapping:
         try:
             if path in self._options.fields:
                 self.used.add(path)
-                return self._given(self._options.fields[path], field, path)
+                return self._given(self._options.fields[path], field, mapper, path)
             return self._found(field, mapper, path)
         except _Impossible as problem:
             self.problems.append(f"{shape.name}.{field.name} {problem}")
             return Constant("null")
 
-    def _given(self, steps: tuple[Any, ...], field: Field, path: str) -> Source:
+    def _given(self, steps: tuple[Any, ...], field: Field, mapper: "Mapper[Any]", path: str) -> Source:
         """What ``.field()`` says."""
         *before, last = steps
         if not before:
@@ -98,6 +98,12 @@ class _Mapping:
                 _fail_if(mismatch(value, type_))
             return Expression(last, value)
         relationships = tuple(each.property for each in before)
+        for each in relationships:
+            if not mapper.isa(each.parent):
+                raise _Impossible(
+                    f"is read by {each}, which is no relationship of {mapper.class_.__name__}: use one"
+                )
+            mapper = each.mapper
         return self._reach(relationships, last.key, field.value, path)
 
     def _found(self, field: Field, mapper: "Mapper[Any]", path: str) -> Source:

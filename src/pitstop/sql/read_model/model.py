@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, ColumnExpressionArgument, Select, literal
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, RelationshipProperty
 
 from pitstop.errors import ReadModelError
 from pitstop.sql.read_model.asked import Asked, ReadOne, ReadPage, as_bytes, as_response
@@ -58,6 +58,8 @@ class ReadModel(Asked):
         """
         if not source:
             raise ReadModelError(f"field {path!r} has no source: give an SQL expression")
+        for each in source[:-1]:
+            _check_relationship(each)
         options = self._selection.derivation.options
         return self._with_options(replace(options, fields={**options.fields, path: source}))
 
@@ -79,6 +81,8 @@ class ReadModel(Asked):
             limit: rows for each owner.
             where: one condition or several on the related class.
         """
+        if not isinstance(target, str):
+            _check_relationship(target)
         key = target if isinstance(target, str) else (target.property.parent.class_, target.key)
         order = None if order_by is None else _several(order_by)
         options = self._selection.derivation.options
@@ -204,6 +208,11 @@ class ReadModel(Asked):
     def response_sync(self, source: Source, /, **params: Any) -> "Response":
         """As :meth:`response`, without asyncio."""
         return as_response(self.fetch_sync(source, **params))
+
+
+def _check_relationship(attribute: Any) -> None:
+    if not isinstance(getattr(attribute, "property", None), RelationshipProperty):
+        raise ReadModelError(f"{attribute} is no relationship: give an attribute like Post.comments")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

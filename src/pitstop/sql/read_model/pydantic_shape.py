@@ -177,7 +177,8 @@ def _code_of(schema: Schema) -> str:
 def _model_code(schema: Schema) -> str:
     if schema.get("root_model"):
         return "is a RootModel"
-    if schema.get("custom_init"):
+    init = getattr(schema["cls"].__init__, "__module__", "").partition(".")[0]
+    if schema.get("custom_init") and init != "sqlmodel":  # SQLModel's own does as pydantic's
         return "has an __init__ of its own"
     post_init = getattr(schema["cls"], schema.get("post_init") or "", None)
     private = getattr(post_init, "__name__", "") in ("init_private_attributes", "wrapped_model_post_init")
