@@ -1,5 +1,6 @@
 """Generated models, responses and rows: a read model answers what objects and response models answer."""
 
+import asyncio
 import datetime as dt
 import enum
 import uuid
@@ -36,9 +37,12 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session, mapped_column, registry, relationship
+from sqlalchemy.pool import NullPool
 
 from pitstop import count_queries, read_model
+from pitstop.sql import ReadModel
 from tests.sql.read_model.oracle import encoded, loaded
 
 
@@ -238,6 +242,14 @@ def check(engine: Engine, spec: Spec, structs: bool, data: st.DataObject) -> Non
                 found = shown.fetch_sync(session)
             assert queries.count == 1
             assert loaded(found) == loaded(expected)
+        assert loaded(asyncio.run(by_asyncpg(engine, shown))) == loaded(expected)
+
+
+async def by_asyncpg(engine: Engine, shown: ReadModel) -> bytes:
+    """The same, by the driver itself."""
+    other = create_async_engine(engine.url.set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    await shown.fetch(other)
+    return await shown.fetch(other)
 
 
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
