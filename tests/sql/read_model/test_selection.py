@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from pitstop import read_model
 from pitstop.errors import ReadModelError
-from tests.sql.read_model.city import Base, Card, Flat, House, Meter, Person, settle
+from tests.sql.read_model.city import Base, Card, Employee, Flat, House, Meter, Person, settle
 
 
 class MeterOut(BaseModel):
@@ -168,6 +168,21 @@ def test_fields_from_expressions(session: Session) -> None:
     assert sorted(ada["meter_values"]) == sorted([1, 5, 5, 3] * 3)
     assert (ada["card"], cid["card"]) == ({"c": "A"}, None)
     assert ada["staff"] == [{"loud": "CID", "peers": 2}, {"loud": "BEN", "peers": 2}]
+
+
+class AnyoneOut(BaseModel):
+    name: str
+    salary: int | None = None
+    kind: str
+
+
+def test_conditions_with_columns_of_subclasses(session: Session) -> None:
+    """Where columns of a subclass are read along, conditions on the class and on the subclass hold."""
+    shown = read_model(Person, AnyoneOut).field("kind", "someone").order_by(Person.name)
+    assert names(shown.where(Person.name > "Ben").fetch_sync(session), "salary") == [6, None, None]
+    assert names(shown.where(Employee.salary > 5).fetch_sync(session)) == ["Ada", "Cid"]
+    assert names(shown.offset(1).limit(1).fetch_sync(session), "kind") == ["someone"]
+    assert names(shown.page(2).fetch_sync(session).data) == ["Ada", "Ben"]
 
 
 def test_hostile_values_are_values(session: Session) -> None:

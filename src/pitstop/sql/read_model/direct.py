@@ -73,26 +73,25 @@ def _driver(pooled: PoolProxiedConnection) -> Any:
 async def _fetch(driver: Any, target: Connection | Engine, program: Program, values: Values) -> Row | None:
     parameters = program.parameters(values)
     started = perf_counter()
-    failed = True
+    rows = -1
     try:
         row = await driver.fetchrow(program.text, *parameters)
-        failed = False
+        rows = 0 if row is None else 1
         return row
     except Exception as error:
         raise DBAPIError(program.text, None, error, hide_parameters=True) from error
     finally:
         if is_recording():
-            _tell(target, program.text, parameters, started, failed)
+            _tell(target, program.text, parameters, started, rows)
 
 
-def _tell(target: Any, text: str, parameters: Any, started: float, failed: bool) -> None:
-    """Tell whoever records here."""
+def _tell(target: Any, text: str, parameters: Any, started: float, rows: int) -> None:
+    """Tell whoever records here; fewer than no rows are a failure."""
     traces = traces_of(target)
     if not traces:
         return
     ms = (perf_counter() - started) * 1000.0
     site = find_site(2)
-    rows = -1 if failed else 1
-    statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, failed)
+    statement = Statement(text, fingerprint(text).digest, ms, rows, site.location, rows < 0)
     for each in traces:
         each.add(statement, site, None, parameters)

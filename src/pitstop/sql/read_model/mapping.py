@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import Select, inspect, literal
 from sqlalchemy.ext.associationproxy import AssociationProxyExtensionType
 from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipProperty, SynonymProperty
@@ -88,15 +88,9 @@ class _Mapping:
     def _given(self, steps: tuple[Any, ...], field: Field, mapper: "Mapper[Any]", path: str) -> Source:
         """What ``.field()`` says."""
         *before, last = steps
+        value: Value = Scalar("any") if isinstance(field.value, Refused) else field.value
         if not before:
-            type_ = last.type
-            underivable = isinstance(field.value, Refused)
-            value: Value = Scalar("any") if underivable else field.value
-            if isinstance(value, Object) or (isinstance(value, Many) and isinstance(value.item, Object)):
-                value = Scalar("json")  # the expression makes the whole of it
-            elif not underivable:
-                _fail_if(mismatch(value, type_))
-            return Expression(last, value)
+            return _expression(last, value)
         relationships = tuple(each.property for each in before)
         for each in relationships:
             if not mapper.isa(each.parent):
@@ -104,7 +98,7 @@ class _Mapping:
                     f"is read by {each}, which is no relationship of {mapper.class_.__name__}: use one"
                 )
             mapper = each.mapper
-        return self._reach(relationships, last.key, field.value, path)
+        return self._reach(relationships, last.key, value, path)
 
     def _found(self, field: Field, mapper: "Mapper[Any]", path: str) -> Source:
         for first, *rest in field.sources:
@@ -197,6 +191,17 @@ class _Mapping:
         _fail_if(mismatch(item, _type_of(target, name, hybrid=_property(target, name) is None)))
         last = next((each for each in reversed(relationships) if each.uselist), relationships[-1])
         return Reach(relationships, name, value, self._collection(last, path))
+
+
+def _expression(given: Any, value: Value) -> Expression:
+    if isinstance(given, Select):
+        given = given.scalar_subquery()
+    elif not hasattr(given, "type"):
+        given = literal(given)
+    if isinstance(value, Object) or (isinstance(value, Many) and isinstance(value.item, Object)):
+        return Expression(given, Scalar("json"))  # it makes the whole of it
+    _fail_if(mismatch(value, given.type))
+    return Expression(given, value)
 
 
 def _joined_for(source: Source, mapper: "Mapper[Any]") -> "Mapper[Any]":

@@ -53,8 +53,8 @@ class ReadModel(Asked):
         Args:
             path: name of the field in the response; ``"comments.author_name"`` in a nested one.
             source: an SQL expression on the class that the field's object is read from, correlated
-                subqueries included; or relationships and a column at their end: ``Post.author, User.name``
-                gives one name, ``Post.tags, Tag.name`` a list of names.
+                subqueries included, or a constant; or relationships and a column at their end:
+                ``Post.author, User.name`` gives one name, ``Post.tags, Tag.name`` a list of names.
         """
         if not source:
             raise ReadModelError(f"field {path!r} has no source: give an SQL expression")
