@@ -315,8 +315,8 @@ def test_shapes(model: type, response: type, message: str) -> None:
 
 def test_options_name_what_there_is() -> None:
     """A misspelt path is an error, as are options of a collection on what is none."""
-    with pytest.raises(ReadModelError, match=r"NameOut has no nmae: name fields as the response does"):
-        read_model(Person, NameOut).field("nmae", Person.name).order_by()
+    with pytest.raises(ReadModelError, match=r"NameOut has no title: name fields as the response does"):
+        read_model(Person, NameOut).field("title", Person.name).order_by()
     with pytest.raises(ReadModelError, match=r"NameOut has no Person.houses"):
         read_model(Person, NameOut).collection(Person.houses, limit=1).order_by()
     with pytest.raises(ReadModelError, match=r"Out.boss is no collection"):
