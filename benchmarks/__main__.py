@@ -3,7 +3,14 @@
 import sys
 from importlib import import_module
 
-NAMES = ("observation_cost", "observation", "events", "implicit_loading", "slow_log")
+NAMES = (
+    "observation_cost",
+    "observation",
+    "events",
+    "implicit_loading",
+    "slow_log",
+    "read_model",
+)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
 from pitstop import (
     NPlusOne,
@@ -17,8 +18,9 @@ from pitstop import (
     implicit_loading,
     observe,
     private_servers,
+    read_model,
 )
-from pitstop.sql import Location, Observer, StatementGroup
+from pitstop.sql import Location, Observer, Page, ReadModel, ReadOne, ReadPage, StatementGroup
 
 
 def counting(
@@ -53,6 +55,19 @@ async def loading(app: FastAPI) -> None:
     assert_type(implicit_loading(app, batch=False), FastAPI)
     assert_type(await implicit_loading(endpoint)(1), str)
     assert_type(await implicit_loading(batch=False)(endpoint)(1), str)
+
+
+async def reading(model: type, response: type, session: AsyncSession, engine: Engine) -> None:
+    shown = read_model(model, response).field("a.b", 1).collection("c", limit=3).where().order_by().limit(5)
+    assert_type(shown, ReadModel)
+    assert_type(await shown.offset(2).params(x=1).fetch(session, y=2), bytes)
+    assert_type(shown.after(1).fetch_sync(engine), bytes)
+    assert_type(shown.one(missing="no"), ReadOne)
+    assert_type(await shown.one().fetch(session), bytes | None)
+    assert_type(shown.page(20, after="x"), ReadPage)
+    assert_type(await shown.page(20).fetch(session), Page)
+    assert_type(await shown.response(session), Response)
+    assert_type(shown.sql, str)
 
 
 def serving() -> None:

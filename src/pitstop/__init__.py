@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
+    from pitstop.sql import read_model as read_model
     from pitstop.web import implicit_loading as implicit_loading
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ _HOMES = {
     "implicit_loading": "pitstop.web",
     "observe": "pitstop.sql",
     "private_servers": "pitstop.servers",
+    "read_model": "pitstop.sql",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "implicit_loading",
     "observe",
     "private_servers",
+    "read_model",
 ]
 
 

@@ -11,6 +11,8 @@
     ├── StoreError             the local record cannot be read or written
     ├── FixError               source fixes
     │   └── FixRefused         a fix that cannot be made safely
+    ├── ReadModelError         a read model that cannot be derived or asked
+    │   └── CursorError        a cursor that is none of this read model's
     └── BenchError             a load run that cannot be made or compared
 
 Messages are lower case, without a full stop, and name the thing with its value; the docstring of
@@ -22,10 +24,12 @@ from types import ModuleType
 
 __all__ = [
     "BenchError",
+    "CursorError",
     "FixError",
     "FixRefused",
     "MissingExtra",
     "PitstopError",
+    "ReadModelError",
     "ServerError",
     "ServerNotFound",
     "ServerStartFailed",
@@ -75,6 +79,18 @@ class FixError(PitstopError):
 
 class FixRefused(FixError):
     """A fix cannot be made safely. Cure: make it by hand; the message says where and why."""
+
+
+class ReadModelError(PitstopError):
+    """A read model cannot be derived or asked. Cure: in the message; most often ``.field()`` with an
+    SQL expression for the field that it names.
+    """
+
+
+class CursorError(ReadModelError):
+    """A cursor was cut, changed, or made by another read model. Cure: answer 400, or begin with the
+    first page.
+    """
 
 
 class BenchError(PitstopError):

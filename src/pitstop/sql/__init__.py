@@ -1,7 +1,8 @@
-"""SQL observation: the query counter, the trace of a request or operation, the N+1 detector."""
+"""SQL: the query counter, the trace of a request or operation, the N+1 detector, read models."""
 
 from pitstop.sql.counter import Observer, Queries, Target, count_queries, observe
 from pitstop.sql.location import Location
+from pitstop.sql.read_model import Page, ReadModel, ReadOne, ReadPage, read_model
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
 from pitstop.sql.trace import Trace
 
@@ -9,11 +10,16 @@ __all__ = [
     "Location",
     "NPlusOne",
     "Observer",
+    "Page",
     "Queries",
+    "ReadModel",
+    "ReadOne",
+    "ReadPage",
     "Statement",
     "StatementGroup",
     "Target",
     "Trace",
     "count_queries",
     "observe",
+    "read_model",
 ]

@@ -16,10 +16,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
-from pitstop.sql import slow
 from pitstop.sql.lineage import Execution, Origin, next_run
 from pitstop.sql.location import Site, find_site
-from pitstop.sql.recording import is_recording, traces_of
+from pitstop.sql.recording import is_recording, tell, traces_of
 from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace
 
@@ -114,13 +113,11 @@ def _record(
     site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
     execution = _execution(context, site)
     seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
-    if ms >= slow.limit_ms:
-        slow.note(seen)
-    for trace in traces:
-        if forbidden:
+    if not forbidden:
+        tell(traces, seen)
+    else:
+        for trace in traces:
             trace.forbid(seen)
-        else:
-            trace.add(seen)
 
 
 def _execution(context: Any, site: Site) -> Execution | Origin | None:

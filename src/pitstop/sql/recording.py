@@ -6,9 +6,11 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from pitstop.scope import Scope, current_scope
+from pitstop.sql import slow
+from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace
 
-__all__ = ["Collector", "Observation", "is_recording", "traces_of"]
+__all__ = ["Collector", "Observation", "is_recording", "tell", "traces_of"]
 
 Matches = Callable[[Any], bool]
 
@@ -94,6 +96,14 @@ class Observation:
         if trace is None:
             trace = scope.parts[Trace] = Trace(threshold=self._threshold, allow=self._allow)
         return trace
+
+
+def tell(traces: list[Trace], seen: Seen) -> None:
+    """Hand one execution to the traces that want it, and to the slow statement log."""
+    if seen.ms >= slow.limit_ms:
+        slow.note(seen)
+    for trace in traces:
+        trace.add(seen)
 
 
 def is_recording() -> bool:

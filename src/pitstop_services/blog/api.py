@@ -11,17 +11,18 @@ from sqlalchemy.orm import sessionmaker
 
 from pitstop.errors import SettingsError
 from pitstop.settings import load_settings
-from pitstop_services.blog import naive, naive_async, tuned, tuned_sync
+from pitstop_services.blog import naive, naive_async, read_models, tuned, tuned_sync
 
 __all__ = ["ROUTERS", "Form", "create_app"]
 
-Form = Literal["naive", "naive-async", "tuned-sync", "tuned", "all"]
+Form = Literal["naive", "naive-async", "tuned-sync", "read-models", "tuned", "all"]
 
 # form -> its prefix beside the others, and its endpoints
 ROUTERS: dict[str, tuple[str, APIRouter]] = {
     "naive": ("/naive", naive.router),
     "naive-async": ("/naive-async", naive_async.router),
     "tuned-sync": ("/sync", tuned_sync.router),
+    "read-models": ("/read-models", read_models.router),
     "tuned": ("", tuned.router),
 }
 
@@ -36,7 +37,8 @@ def create_app(form: Form | str = "all", *, database_url: str | None = None) -> 
 
     Args:
         form: one form, served at the root, or ``"all"``: naive under ``/naive``, naive with
-            asyncio under ``/naive-async``, tuned without asyncio under ``/sync``, tuned at the root.
+            asyncio under ``/naive-async``, tuned without asyncio under ``/sync``, read models under
+            ``/read-models``, tuned at the root.
         database_url: any spelling of a PostgreSQL URL; None reads ``PITSTOP_DATABASE_URL``.
 
     Raises:

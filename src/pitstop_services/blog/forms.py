@@ -3,7 +3,13 @@
 __all__ = ["DEFAULT_PAIR", "DEFAULT_SCALE", "FORMS", "SCENARIOS"]
 
 # form -> the Alembic revision of the database it runs on
-FORMS = {"naive": "0001", "naive-async": "0001", "tuned-sync": "head", "tuned": "head"}
+FORMS = {
+    "naive": "0001",
+    "naive-async": "0001",
+    "tuned-sync": "head",
+    "read-models": "head",
+    "tuned": "head",
+}
 DEFAULT_PAIR = ("naive", "tuned")
 # measurement -> the Locust class in load.py
 SCENARIOS = {"throughput": "BlogList100", "latency": "BlogReader"}
