@@ -41,7 +41,7 @@ def doctor(
     """Say what is slow, where, how often, what it costs, and the cure; worst first.
 
     Reads what `pitstop run` (or `Pitstop(app)`) recorded, and the database when one is given; changes
-    neither. Exit code: 0 nothing found, 1 something found, 2 an error.
+    neither. Exit code: 0 nothing worse than an info, 1 a warning or worse, 2 an error.
     """
     from pitstop.advisor.evidence import diagnose, gather
     from pitstop.advisor.thresholds import Thresholds
@@ -61,7 +61,8 @@ def doctor(
         typer.echo(json.dumps(_as_json(evidence, findings), indent=2))
     else:
         render(_console(), evidence, findings)
-    raise typer.Exit(1 if findings and not exit_zero else 0)
+    found = any(finding.severity != "info" for finding in findings)
+    raise typer.Exit(1 if found and not exit_zero else 0)
 
 
 def _console() -> Console:
