@@ -14,12 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
-from pitstop.postgres import fingerprint
-from pitstop.sql.lineage import next_run
-from pitstop.sql.location import find_site
+from pitstop.sql.read_model.cursor import note
 from pitstop.sql.read_model.program import Program, Question, Row, is_translated
-from pitstop.sql.recording import is_recording, tell, traces_of
-from pitstop.sql.records import Seen
+from pitstop.sql.recording import is_recording
 
 __all__ = ["ask", "ask_on", "is_asyncpg", "program_for"]
 
@@ -83,14 +80,4 @@ async def _fetch(driver: Any, target: Connection | Engine, program: Program, val
         raise DBAPIError(program.text, None, error, hide_parameters=True) from error
     finally:
         if is_recording():
-            _tell(target, program.text, parameters, started, rows)
-
-
-def _tell(target: Any, text: str, parameters: Any, started: float, rows: int) -> None:
-    """Tell whoever records here; fewer than no rows are a failure."""
-    traces = traces_of(target)
-    if not traces:
-        return
-    ms = (perf_counter() - started) * 1000.0
-    seen = Seen(text, fingerprint(text), ms, rows, rows < 0, find_site(2), None, parameters, next_run())
-    tell(traces, seen)
+            note(target, program.text, parameters, started, rows)

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import BindParameter, Connection, Dialect, Engine, Select
 
 from pitstop.errors import ReadModelError
+from pitstop.sql.read_model import cursor
 
 __all__ = ["Program", "Question", "Row", "is_translated"]
 
@@ -120,12 +121,25 @@ class Question:
         program = self.program(connection.dialect)
         if program is None or is_translated(connection):
             return self.execute(connection, values)
+        if is_unheard(connection):
+            return cursor.ask(connection, program.text, program.parameters(values))
         return connection.exec_driver_sql(program.text, program.parameters(values)).first()
 
     def execute(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
         """The same, compiled by SQLAlchemy."""
         self.check(values)
         return connection.execute(self.statement, dict(values)).first()
+
+
+def is_unheard(connection: Connection) -> bool:
+    """Whether nobody but Pitstop would hear of a statement in the transaction that has begun."""
+    heard = (
+        getattr(connection, "_has_events", True)
+        or getattr(connection.engine, "_has_events", True)
+        or getattr(connection, "_echo", True)
+        or len(connection.dialect.dispatch.do_execute) > 1
+    )
+    return connection.in_transaction() and not heard
 
 
 def is_translated(target: Connection | Engine) -> bool:
