@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
+    from pitstop.sql import peer_loading as peer_loading
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _HOMES = {
     "Statement": "pitstop.sql",
     "count_queries": "pitstop.sql",
     "observe": "pitstop.sql",
+    "peer_loading": "pitstop.sql",
     "private_servers": "pitstop.servers",
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "Statement",
     "count_queries",
     "observe",
+    "peer_loading",
     "private_servers",
 ]
 

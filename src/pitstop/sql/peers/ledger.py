@@ -1,0 +1,57 @@
+"""What peer loading remembers of one session: its writes, and how earlier peer loads were used."""
+
+from collections.abc import Hashable
+from typing import Any
+
+from sqlalchemy.orm import InstanceState
+
+from pitstop.sql.peers.batch import Batch
+from pitstop.sql.peers.writes import Writes
+
+__all__ = ["Ledger"]
+
+_MAX_ENTRIES = 2_000
+_LOOKS = 500  # instances looked at for one lazy load, in the long run: some 30 us
+
+State = InstanceState[Any]
+
+
+class Ledger:
+    """The memory of one session; bounded, and it holds no instance."""
+
+    __slots__ = ("_batches", "_pause", "_seen", "writes")
+
+    def __init__(self) -> None:
+        self.writes = Writes()
+        self._batches: dict[Hashable, Batch] = {}
+        self._seen: dict[Hashable, int] = {}
+        self._pause = 0
+
+    def sight(self, group: Hashable) -> int:
+        """How often rows of a group were touched, this time included."""
+        if len(self._seen) >= _MAX_ENTRIES:
+            self._seen.clear()
+        times = self._seen[group] = self._seen.get(group, 0) + 1
+        return times
+
+    def may_load(self, group: Hashable) -> bool:
+        """Whether to load for a group together: not when most of it was for nothing the last time."""
+        batch = self._batches.get(group)
+        return batch is None or not batch.is_wasted()
+
+    def loaded(self, group: Hashable, batch: Batch) -> None:
+        """Remember a peer load."""
+        if len(self._batches) >= _MAX_ENTRIES:
+            self._batches.clear()
+        self._batches[group] = batch
+
+    def may_look(self) -> bool:
+        """Whether to look for peers: after a search for nothing in a large session, not for a while."""
+        if self._pause > 0:
+            self._pause -= 1
+            return False
+        return True
+
+    def looked(self, *, at: int, found: int) -> None:
+        """Remember a search through ``at`` instances."""
+        self._pause = 0 if found else at // _LOOKS
