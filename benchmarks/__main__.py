@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("observation_cost", "observation", "events")
+NAMES = ("observation_cost", "observation", "events", "peer_loading")
 
 
 def main() -> int:

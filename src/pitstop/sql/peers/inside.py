@@ -2,8 +2,8 @@
 
 Checked by the tests against the oldest and the newest supported version. The one private call is
 ``_load_for_path`` of the selectin loader; beside it are read or set ``InstanceState.runid``, ``load_path``,
-``callables`` and ``committed_state``, ``callable_`` of an attribute, the load options ``_refresh_state``,
-``_autoflush``, ``_is_user_refresh`` and ``_sa_top_level_orm_context``, the compile options ``_current_path``
+``callables`` and ``committed_state``, ``callable_`` of an attribute, the load options ``_lazy_loaded_from``,
+``_refresh_state``, ``_autoflush``, ``_is_user_refresh`` and ``_sa_top_level_orm_context``, the compile options ``_current_path``
 and ``_only_load_props``, ``RelationshipProperty._use_get``, and ``_autoflush`` and ``_flushing`` of a
 session. Where one of them is missing or raises, the ordinary lazy load runs.
 """
@@ -21,15 +21,16 @@ __all__ = [
     "autoflush",
     "autoflushes",
     "columns_asked",
+    "completed_state",
     "in_memory",
     "is_flushing",
     "is_part_of_a_load",
     "is_use_get",
+    "is_user_refresh",
     "lazy_relationship",
     "load_related",
     "plain_loader",
     "plain_reduction",
-    "refreshed_state",
     "set_loader",
 ]
 
@@ -117,10 +118,17 @@ def lazy_relationship(execution: ORMExecuteState) -> Relationship | None:
     return next((each for each in elements if isinstance(each, RelationshipProperty)), None)
 
 
-def refreshed_state(execution: ORMExecuteState) -> State | None:
-    """The instance whose columns are loaded on demand; None when ``Session.refresh`` asked."""
+def completed_state(execution: ORMExecuteState) -> State | None:
+    """The instance that a load on demand completes; None for all other statements."""
     options: Any = execution.load_options
-    return None if options._is_user_refresh else options._refresh_state
+    state: State | None = options._lazy_loaded_from or options._refresh_state
+    return state
+
+
+def is_user_refresh(execution: ORMExecuteState) -> bool:
+    """Whether ``Session.refresh`` asked."""
+    options: Any = execution.load_options
+    return bool(options._is_user_refresh)
 
 
 def columns_asked(execution: ORMExecuteState) -> frozenset[str]:
@@ -166,9 +174,10 @@ def plain_loader(state: State, key: str) -> Loader:
 
 def set_loader(state: State, key: str, loader: Loader) -> None:
     """Let this one instance load the attribute in another way, until it is loaded or expired."""
-    if "callables" not in state.__dict__:
-        state.callables = {}
-    state.callables[key] = loader
+    if state.callables:
+        state.callables[key] = loader
+    else:  # an empty one may be shared
+        state.callables = {key: loader}
 
 
 def plain_reduction(state_key: str, prop: Relationship) -> Any:

@@ -69,11 +69,13 @@ class PeerLoading:
     def _on_execute(self, execution: ORMExecuteState) -> Result[Any] | None:
         if not execution.is_select:
             self._on_write(execution.session)
-        elif execution.lazy_loaded_from is not None:
-            return self._instead_of(execution, self._relationship(execution, execution.lazy_loaded_from))
-        elif execution.is_column_load:
-            return self._instead_of(execution, self._columns(execution))
-        return None
+            return None
+        state = inside.completed_state(execution)
+        if state is None:
+            return None
+        if execution.lazy_loaded_from is None:
+            return self._instead_of(execution, self._columns(execution, state))
+        return self._instead_of(execution, self._relationship(execution, state))
 
     def _instead_of(self, execution: ORMExecuteState, plan: _Plan | None) -> Result[Any] | None:
         """Load for all peers; None leaves the load to SQLAlchemy, which sends its own statement."""
@@ -100,9 +102,8 @@ class PeerLoading:
             return None
         return partial(related.load, execution, state, prop, ledger)
 
-    def _columns(self, execution: ORMExecuteState) -> _Plan | None:
-        state = inside.refreshed_state(execution)
-        if state is None or not _is_plain(execution, state):
+    def _columns(self, execution: ORMExecuteState, state: State) -> _Plan | None:
+        if inside.is_user_refresh(execution) or not _is_plain(execution, state):
             return None
         names = inside.columns_asked(execution)
         attributes = state.mapper.column_attrs

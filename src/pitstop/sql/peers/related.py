@@ -27,7 +27,7 @@ def load(execution: ORMExecuteState, state: State, prop: Relationship, ledger: L
     if state.modified or state.expired or not ledger.may_look():
         return None
     peers = _peers(session, state, prop, ledger)
-    batch = Batch(session, prop, state.runid or 0, ledger.writes, _watch(execution, prop))
+    batch = Batch(session, prop, state, ledger.writes, _watch(execution, prop))
     if inside.is_use_get(prop) and (keys := _target_keys(prop)) is not None:
         found = _load_targets(execution, state, _by_target(session, prop, keys, peers), batch)
     else:
@@ -43,8 +43,7 @@ def _load_values(
     if len(peers) < 2:
         return None
     mine, *others = inside.load_related(execution, batch.prop, peers)
-    for peer, value in zip(peers[1:], others, strict=True):
-        batch.keep(peer, value, by_key=False)
+    batch.keep(peers[1:], others)
     return _as_rows(batch.prop, mine)
 
 
@@ -56,9 +55,8 @@ def _load_targets(
         return None
     targets = inside.load_related(execution, batch.prop, [group[0] for group in groups.values()])
     for group, target in zip(groups.values(), targets, strict=True):
-        for peer in group:
-            if peer is not state and target is not None:
-                batch.keep(peer, target, by_key=True)
+        if target is not None:
+            batch.keep_target([peer for peer in group if peer is not state], target)
     return _as_rows(batch.prop, targets[0])
 
 
@@ -71,7 +69,8 @@ def _as_rows(prop: Relationship, value: Any) -> list[Any]:
 def _peers(session: Session, state: State, prop: Relationship, ledger: Ledger) -> list[State]:
     """The instance and its peers: those that stand behind it first, as code walks on."""
     states = session.identity_map.all_states()
-    found = [each for each in states if each.runid == state.runid and _is_peer(each, state, prop)]
+    run = state.runid
+    found = [each for each in states if each.runid == run and _is_peer(each, state, prop)]
     ledger.looked(at=len(states), found=len(found) - 1)
     if state not in found:
         return []
@@ -82,14 +81,13 @@ def _peers(session: Session, state: State, prop: Relationship, ledger: Ledger) -
 def _is_peer(each: State, state: State, prop: Relationship) -> bool:
     path: Any = each.load_path
     return (
-        prop.key not in each.dict
-        and not each.modified
+        not each.modified
         and not each.expired
-        and each.key is not None
-        and each.identity_token is None
-        and is_free(each, prop.key)
-        and each.manager.mapper.isa(prop.parent)
         and (path is state.load_path or path == state.load_path)
+        and (each.manager is state.manager or each.manager.mapper.isa(prop.parent))
+        and prop.key not in each.dict
+        and (not each.callables or is_free(each, prop.key))
+        and each.identity_token is None
     )
 
 
