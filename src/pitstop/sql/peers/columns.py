@@ -9,12 +9,29 @@ from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, lazyload, lo
 from pitstop.sql.lineage import PEER_OF
 from pitstop.sql.peers.ledger import Ledger
 
-__all__ = ["load"]
+__all__ = ["load", "together"]
 
 _CHUNK = 500
 _MAX_PEERS = 5_000
+_NOT_LOADED_ALONG = (True, "select", "dynamic", "write_only", "raise", "raise_on_sql", "noload")
 
 State = InstanceState[Any]
+
+
+def together(state: State, asked: frozenset[str]) -> frozenset[str]:
+    """The columns to load for all; none where more than columns would be loaded.
+
+    An expired instance is asked for its relationships too; those that are loaded eagerly come along.
+    """
+    mapper = state.mapper
+    names = asked.intersection(mapper.column_attrs.keys())
+    others = asked - names
+    if others and state.load_options:
+        return frozenset()
+    relationships = mapper.relationships
+    if all(name in relationships and relationships[name].lazy in _NOT_LOADED_ALONG for name in others):
+        return names
+    return frozenset()
 
 
 def load(execution: ORMExecuteState, state: State, names: frozenset[str], ledger: Ledger) -> list[Any] | None:
@@ -27,11 +44,14 @@ def load(execution: ORMExecuteState, state: State, names: frozenset[str], ledger
         return None
     instances = [peer.obj() for peer in peers]  # held, so that none is made anew
     loaders = [set(peer.callables) for peer in peers]
+    expired = [peer for peer in peers if peer.expired]
     for start in range(0, len(peers), _CHUNK):
         _load_chunk(session, peers[start : start + _CHUNK], names)
     for peer, before in zip(peers, loaders, strict=True):
         for key in set(peer.callables) - before:  # of the columns that load_only() left out
             del peer.callables[key]
+    for peer in expired:  # its relationships are no longer expired either
+        peer.expired_attributes.clear()
     return instances[:1] if names <= state.dict.keys() else None
 
 

@@ -3,9 +3,9 @@
 Checked by the tests against the oldest and the newest supported version. The one private call is
 ``_load_for_path`` of the selectin loader; beside it are read or set ``InstanceState.runid``, ``load_path``,
 ``callables`` and ``committed_state``, ``callable_`` of an attribute, the load options ``_lazy_loaded_from``,
-``_refresh_state``, ``_autoflush``, ``_is_user_refresh`` and ``_sa_top_level_orm_context``, the compile options ``_current_path``
-and ``_only_load_props``, ``RelationshipProperty._use_get``, and ``_autoflush`` and ``_flushing`` of a
-session. Where one of them is missing or raises, the ordinary lazy load runs.
+``_refresh_state``, ``_autoflush``, ``_is_user_refresh`` and ``_sa_top_level_orm_context``, the compile
+options ``_current_path`` and ``_only_load_props``, ``RelationshipProperty._use_get``, and ``_autoflush``
+and ``_flushing`` of a session. Where one of them is missing or raises, the ordinary lazy load runs.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,9 +18,9 @@ from pitstop.sql.lineage import PEER_OF
 
 __all__ = [
     "Loader",
+    "attributes_asked",
     "autoflush",
     "autoflushes",
-    "columns_asked",
     "completed_state",
     "in_memory",
     "is_flushing",
@@ -131,7 +131,7 @@ def is_user_refresh(execution: ORMExecuteState) -> bool:
     return bool(options._is_user_refresh)
 
 
-def columns_asked(execution: ORMExecuteState) -> frozenset[str]:
+def attributes_asked(execution: ORMExecuteState) -> frozenset[str]:
     """The attributes that a column load is for."""
     options: Any = getattr(execution.statement, "_compile_options", None)
     return frozenset(options._only_load_props or ())

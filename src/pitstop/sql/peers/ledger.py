@@ -11,6 +11,7 @@ from pitstop.sql.peers.writes import Writes
 __all__ = ["Ledger"]
 
 _MAX_ENTRIES = 2_000
+_MAX_WASTES = 2
 _LOOKS = 500  # instances looked at for one lazy load, in the long run: some 30 us
 
 State = InstanceState[Any]
@@ -19,12 +20,13 @@ State = InstanceState[Any]
 class Ledger:
     """The memory of one session; bounded, and it holds no instance."""
 
-    __slots__ = ("_batches", "_pause", "_seen", "writes")
+    __slots__ = ("_batches", "_pause", "_seen", "_wastes", "writes")
 
     def __init__(self) -> None:
         self.writes = Writes()
         self._batches: dict[Hashable, Batch] = {}
         self._seen: dict[Hashable, int] = {}
+        self._wastes: dict[Hashable, int] = {}
         self._pause = 0
 
     def sight(self, group: Hashable) -> int:
@@ -35,14 +37,24 @@ class Ledger:
         return times
 
     def may_load(self, group: Hashable) -> bool:
-        """Whether to load for a group together: not when most of it was for nothing the last time."""
+        """Whether to load for a group together: not where that was mostly for nothing, twice in a row.
+
+        A loop that writes what it reads, or commits each time around, would else load all again and again.
+        """
         batch = self._batches.get(group)
-        return batch is None or not batch.is_wasted()
+        if batch is None or not batch.is_wasted():
+            self._wastes.pop(group, None)
+            return True
+        return self._wastes.get(group, 0) + 1 < _MAX_WASTES
 
     def loaded(self, group: Hashable, batch: Batch) -> None:
         """Remember a peer load."""
         if len(self._batches) >= _MAX_ENTRIES:
             self._batches.clear()
+            self._wastes.clear()
+        before = self._batches.get(group)
+        if before is not None and before.is_wasted():
+            self._wastes[group] = self._wastes.get(group, 0) + 1
         self._batches[group] = batch
 
     def may_look(self) -> bool:

@@ -51,7 +51,7 @@ def _load_targets(
     execution: ORMExecuteState, state: State, groups: dict[Any, list[State]], batch: Batch
 ) -> list[Any] | None:
     """Load each target once that is not in the session, for one of those who refer to it."""
-    if len(groups) < 2:
+    if len(groups) < 2 or state is not next(iter(groups.values()))[0]:
         return None
     targets = inside.load_related(execution, batch.prop, [group[0] for group in groups.values()])
     for group, target in zip(groups.values(), targets, strict=True):
