@@ -268,7 +268,7 @@ SHAPES = (
     Shape("after a commit", _committed, 19, 4),
     Shape("many", reading(select(Parcel).order_by(Parcel.id), "stops"), 1101, 4),
     Shape("active history", reading(PEOPLE, "favourite"), 4, 2),
-    Shape("deferred key", reading(PEOPLE, "secret"), 11, 3),
+    Shape("deferred key", reading(PEOPLE, "secret"), 11, 6),
     Shape("twice in the secondary", reading(PEOPLE, "liked"), 7, 2),
     Shape("many to many with itself", reading(PEOPLE, "friends", "friend_of"), 13, 3),
     Shape("subquery in the join", reading(PEOPLE, "first_task"), 7, 2),

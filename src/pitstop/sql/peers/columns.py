@@ -1,15 +1,14 @@
-"""Deferred and expired columns of an instance and of its peers, loaded together."""
+"""Which columns of which instances are loaded together when one instance's are loaded on demand."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select, tuple_
-from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, lazyload, load_only
+from sqlalchemy import Column, tuple_
+from sqlalchemy.orm import InstanceState, Mapper, Session
 
-from pitstop.sql.lineage import PEER_OF
 from pitstop.sql.peers.ledger import Ledger
 
-__all__ = ["load", "together"]
+__all__ = ["chunks", "is_expression", "is_one_of", "key_attributes", "peers", "together"]
 
 _CHUNK = 500
 _MAX_PEERS = 5_000
@@ -34,48 +33,32 @@ def together(state: State, asked: frozenset[str]) -> frozenset[str]:
     return frozenset()
 
 
-def load(execution: ORMExecuteState, state: State, names: frozenset[str], ledger: Ledger) -> list[Any] | None:
-    """The instance, with the columns loaded on it and its peers; None when it has none."""
-    session = execution.session
-    if not ledger.may_look():
-        return None
-    peers = _peers(session, state, names, ledger)
-    if len(peers) < 2:
-        return None
-    instances = [peer.obj() for peer in peers]  # held, so that none is made anew
-    loaders = [set(peer.callables) for peer in peers]
-    expired = [peer for peer in peers if peer.expired]
-    for start in range(0, len(peers), _CHUNK):
-        _load_chunk(session, peers[start : start + _CHUNK], names)
-    for peer, before in zip(peers, loaders, strict=True):
-        for key in set(peer.callables) - before:  # of the columns that load_only() left out
-            del peer.callables[key]
-    for peer in expired:  # its relationships are no longer expired either
-        peer.expired_attributes.clear()
-    return instances[:1] if names <= state.dict.keys() else None
+def is_expression(mapper: Mapper[Any], name: str) -> bool:
+    """Whether an attribute is something other than a column of the mapper's tables."""
+    return not all(isinstance(each, Column) for each in mapper.column_attrs[name].columns)
 
 
-def _load_chunk(session: Session, peers: list[State], names: frozenset[str]) -> None:
-    mapper = peers[0].mapper
-    entity = mapper.class_
-    keys = [getattr(entity, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
-    identities = [peer.key[1] for peer in peers if peer.key is not None]
-    statement = select(entity).options(load_only(*_attributes(entity, names)), lazyload("*"))
+def chunks(states: list[State]) -> Iterator[list[State]]:
+    """The instances of one statement after the other."""
+    for start in range(0, len(states), _CHUNK):
+        yield states[start : start + _CHUNK]
+
+
+def key_attributes(mapper: Mapper[Any]) -> list[Any]:
+    """The attributes of the primary key."""
+    return [getattr(mapper.class_, mapper.get_property_by_column(key).key) for key in mapper.primary_key]
+
+
+def is_one_of(keys: list[Any], states: list[State]) -> Any:
+    """The criterion that a row is that of one of the instances."""
+    identities = [each.key[1] for each in states if each.key is not None]
     if len(keys) == 1:
-        statement = statement.where(keys[0].in_([identity[0] for identity in identities]))
-    else:
-        statement = statement.where(tuple_(*keys).in_(identities))
-    options = {PEER_OF: peers[0], "autoflush": False}
-    session.execute(statement, execution_options=options).unique().all()
+        return keys[0].in_([identity[0] for identity in identities])
+    return tuple_(*keys).in_(identities)
 
 
-def _attributes(entity: type, names: frozenset[str]) -> Iterator[Any]:
-    for name in sorted(names):
-        yield getattr(entity, name)
-
-
-def _peers(session: Session, state: State, names: frozenset[str], ledger: Ledger) -> list[State]:
-    """The instance and its peers."""
+def peers(session: Session, state: State, names: frozenset[str], ledger: Ledger) -> list[State]:
+    """The instance and its peers: those of the same class and result that have none of the columns."""
     states = session.identity_map.all_states()
     found = [
         each
@@ -89,6 +72,7 @@ def _peers(session: Session, state: State, names: frozenset[str], ledger: Ledger
 def _is_peer(each: State, state: State, names: frozenset[str]) -> bool:
     return (
         each.manager is state.manager
+        and each.load_path == state.load_path
         and each.expired == state.expired
         and each.key is not None
         and each.identity_token is None

@@ -2,10 +2,11 @@
 
 Checked by the tests against the oldest and the newest supported version. The one private call is
 ``_load_for_path`` of the selectin loader; beside it are read or set ``InstanceState.runid``, ``load_path``,
-``callables`` and ``committed_state``, ``callable_`` of an attribute, the load options ``_lazy_loaded_from``,
-``_refresh_state``, ``_autoflush``, ``_is_user_refresh`` and ``_sa_top_level_orm_context``, the compile
-options ``_current_path`` and ``_only_load_props``, ``RelationshipProperty._use_get``, and ``_autoflush``
-and ``_flushing`` of a session. Where one of them is missing or raises, the ordinary lazy load runs.
+``callables``, ``committed_state`` and ``expired_attributes``, ``callable_`` and ``load_on_unexpire`` of an
+attribute, the load options ``_lazy_loaded_from``, ``_refresh_state``, ``_autoflush``, ``_is_user_refresh``
+and ``_sa_top_level_orm_context``, the compile options ``_current_path`` and ``_only_load_props``,
+``RelationshipProperty._use_get``, and ``_autoflush`` and ``_flushing`` of a session. Where one of them is
+missing or raises, the ordinary lazy load runs.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,15 +23,17 @@ __all__ = [
     "autoflush",
     "autoflushes",
     "completed_state",
+    "hears_refresh",
     "in_memory",
     "is_flushing",
     "is_part_of_a_load",
+    "is_unexpired",
     "is_use_get",
     "is_user_refresh",
     "lazy_relationship",
     "load_related",
     "plain_loader",
-    "plain_reduction",
+    "reduction",
     "set_loader",
 ]
 
@@ -180,10 +183,30 @@ def set_loader(state: State, key: str, loader: Loader) -> None:
         state.callables = {key: loader}
 
 
-def plain_reduction(state_key: str, prop: Relationship) -> Any:
-    """What is pickled in the place of a loader set by ``set_loader``: SQLAlchemy's own lazy loader."""
-    lazy: Any = getattr(strategies, "_LoadLazyAttribute", None) or strategies.LoadLazyAttribute  # type: ignore[attr-defined]
-    return lazy(state_key, prop._get_strategy((("lazy", "select"),)), None, ()).__reduce_ex__(2)
+def reduction(plain: Loader, key: str) -> Any:
+    """What is pickled in the place of a loader set by ``set_loader``: SQLAlchemy's own, with nothing kept."""
+    owner: Any = getattr(plain, "__self__", None)
+    if owner is None:  # a loader of one instance already
+        return plain.__reduce_ex__(2)
+    if isinstance(owner.parent_property, RelationshipProperty):
+        lazy = _either("_LoadLazyAttribute", "LoadLazyAttribute")
+        return lazy(key, owner, None, ()).__reduce_ex__(2)
+    return _either("_LoadDeferredColumns", "LoadDeferredColumns")(key).__reduce_ex__(2)
+
+
+def _either(name: str, older: str) -> Any:
+    return getattr(strategies, name, None) or getattr(strategies, older)
+
+
+def is_unexpired(state: State, names: Iterable[str]) -> bool:
+    """Whether a column load is for expired columns (and not for deferred ones)."""
+    expired = state.expired_attributes
+    return any(name in expired and state.get_impl(name).load_on_unexpire for name in names)
+
+
+def hears_refresh(state: State) -> bool:
+    """Whether somebody wants to hear of columns being loaded, as mutable and composite columns do."""
+    return bool(state.manager.dispatch.refresh)
 
 
 class _InMemory(IteratorResult[Any]):

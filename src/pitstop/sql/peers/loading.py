@@ -14,8 +14,9 @@ from sqlalchemy.orm import InstanceState, ORMExecuteState, Session
 from sqlalchemy.orm.interfaces import MapperProperty
 
 from pitstop.errors import SettingsError
-from pitstop.sql.peers import columns, inside, related
-from pitstop.sql.peers.batch import watch_expiry
+from pitstop.sql.peers import deferred, inside, related, unexpired
+from pitstop.sql.peers.columns import is_expression, together
+from pitstop.sql.peers.kept import watch_expiry
 from pitstop.sql.peers.ledger import Ledger
 from pitstop.sql.peers.target import PeerTarget, session_target
 
@@ -107,14 +108,21 @@ class PeerLoading:
         if inside.is_user_refresh(execution) or not _is_plain(execution, state):
             return None
         asked = inside.attributes_asked(execution)
-        names = columns.together(state, asked)
-        if not names or not all(self._is_wanted(state.mapper.attrs[name]) for name in names):
+        names = together(state, asked)
+        mapper = state.mapper
+        if not names or not all(self._is_wanted(mapper.attrs[name]) for name in names):
             return None
         ledger = self._ledger(execution.session)
-        # code that commits each time around would else have everything loaded again and again
-        if not self._touch <= ledger.sight((state.runid, asked)) < self._touch + _MAX_COLUMN_LOADS:
+        group = (state.runid, asked)
+        times = ledger.sight(group)
+        if times < self._touch:
             return None
-        return partial(columns.load, execution, state, names, ledger)
+        if not inside.is_unexpired(state, asked) and not inside.hears_refresh(state):
+            return partial(deferred.load, execution, state, names, ledger) if ledger.may_load(group) else None
+        # code that commits each time around would have everything loaded again and again
+        if times >= self._touch + _MAX_COLUMN_LOADS or any(is_expression(mapper, name) for name in names):
+            return None
+        return partial(unexpired.load, execution, state, names, ledger)
 
     def _is_wanted(self, prop: MapperProperty[Any]) -> bool:
         return self._only is None or prop in self._only

@@ -7,7 +7,8 @@ from sqlalchemy.orm import InstanceState, ORMExecuteState, RelationshipProperty,
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from pitstop.sql.peers import inside
-from pitstop.sql.peers.batch import Batch, is_free
+from pitstop.sql.peers.batch import Batch
+from pitstop.sql.peers.kept import is_free, keep, keep_target
 from pitstop.sql.peers.ledger import Ledger
 from pitstop.sql.peers.writes import Watch, watch_of
 
@@ -27,37 +28,37 @@ def load(execution: ORMExecuteState, state: State, prop: Relationship, ledger: L
     if state.modified or state.expired or not ledger.may_look():
         return None
     peers = _peers(session, state, prop, ledger)
-    batch = Batch(session, prop, state, ledger.writes, _watch(execution, prop))
+    batch = Batch(session, state, ledger.writes, _watch(execution, prop))
     if inside.is_use_get(prop) and (keys := _target_keys(prop)) is not None:
-        found = _load_targets(execution, state, _by_target(session, prop, keys, peers), batch)
+        found = _load_targets(execution, prop, state, _by_target(session, prop, keys, peers), batch)
     else:
-        found = _load_values(execution, state, peers, batch)
+        found = _load_values(execution, prop, peers, batch)
     if found is not None:
         ledger.loaded((state.runid, prop), batch)
     return found
 
 
 def _load_values(
-    execution: ORMExecuteState, state: State, peers: list[State], batch: Batch
+    execution: ORMExecuteState, prop: Relationship, peers: list[State], batch: Batch
 ) -> list[Any] | None:
     if len(peers) < 2:
         return None
-    mine, *others = inside.load_related(execution, batch.prop, peers)
-    batch.keep(peers[1:], others)
-    return _as_rows(batch.prop, mine)
+    mine, *others = inside.load_related(execution, prop, peers)
+    keep(batch, prop, peers[1:], others)
+    return _as_rows(prop, mine)
 
 
 def _load_targets(
-    execution: ORMExecuteState, state: State, groups: dict[Any, list[State]], batch: Batch
+    execution: ORMExecuteState, prop: Relationship, state: State, groups: dict[Any, list[State]], batch: Batch
 ) -> list[Any] | None:
     """Load each target once that is not in the session, for one of those who refer to it."""
     if len(groups) < 2 or state is not next(iter(groups.values()))[0]:
         return None
-    targets = inside.load_related(execution, batch.prop, [group[0] for group in groups.values()])
+    targets = inside.load_related(execution, prop, [group[0] for group in groups.values()])
     for group, target in zip(groups.values(), targets, strict=True):
         if target is not None:
-            batch.keep_target([peer for peer in group if peer is not state], target)
-    return _as_rows(batch.prop, targets[0])
+            keep_target(batch, prop, [peer for peer in group if peer is not state], target)
+    return _as_rows(prop, targets[0])
 
 
 def _as_rows(prop: Relationship, value: Any) -> list[Any]:
