@@ -1,6 +1,6 @@
-"""Peer loading beside hand-written ``selectinload`` and plain lazy loads, and what it costs where nothing is lazy.
+"""Peer loading beside hand-written ``selectinload`` and plain lazy loads, and its cost where nothing is lazy.
 
-On a real PostgreSQL through psycopg, each round in a session of its own, the three forms taking turns; medians of
+On a real PostgreSQL through psycopg, each round in a session of its own, the forms taking turns; medians of
 wall time. A round reads the posts, the comments of each and the author of each comment: 1 + N + M
 statements lazily, 3 otherwise. The cost is CPU time of a select of 20 rows, with and without peer loading.
 """
@@ -108,7 +108,7 @@ def compare(plain: sessionmaker[Session], peers: sessionmaker[Session], size: in
                 figures[name].append(form())
     peer, rival, lazy = (statistics.median(figures[name]) for name in forms)
     print(
-        f"{size:6,} parents: peer loading {peer:7.2f} ms, selectinload {rival:7.2f} ms, plain lazy {lazy:8.2f} ms: "
+        f"{size:5,} parents: peer loading {peer:7.2f} ms, selectinload {rival:7.2f} ms, plain {lazy:7.1f} ms; "
         f"{peer / rival:.2f}x selectinload (limit {LIMIT}x), plain {lazy / rival:.1f}x"
     )
 

@@ -4,8 +4,8 @@ from typing import assert_type
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from pitstop import (
     NPlusOne,
@@ -15,9 +15,10 @@ from pitstop import (
     Statement,
     count_queries,
     observe,
+    peer_loading,
     private_servers,
 )
-from pitstop.sql import Location, Observer, StatementGroup
+from pitstop.sql import Location, Observer, PeerLoading, StatementGroup
 
 
 def counting(
@@ -34,6 +35,15 @@ def counting(
     finding = queries.n_plus_one[0]
     assert_type(finding.location, Location | None)
     assert_type(finding.imports, tuple[str, ...])
+
+
+def loading(
+    session: AsyncSession, make: sessionmaker[Session], make_async: async_sessionmaker[AsyncSession]
+) -> None:
+    for target in (session, make, make_async, Session):
+        with peer_loading(target, relationships=[], touch=2) as handle:
+            assert_type(handle, PeerLoading)
+    handle.close()
 
 
 def observing(app: FastAPI, engine: AsyncEngine) -> None:

@@ -26,7 +26,7 @@ class Batch:
     __slots__ = (
         "_era",
         "_moment",
-        "_run",
+        "_runs",
         "_session",
         "_watch",
         "_writes",
@@ -36,10 +36,12 @@ class Batch:
         "used",
     )
 
-    def __init__(self, session: Session, state: State, writes: Writes, watch: Watch) -> None:
+    def __init__(
+        self, session: Session, state: State, runs: frozenset[int | None], writes: Writes, watch: Watch
+    ) -> None:
         self._session = ref(session)
         self.session_id = state.session_id
-        self._run = state.runid
+        self._runs = runs
         self._writes = writes
         self._watch = watch
         self._era = writes.era
@@ -63,7 +65,7 @@ class Batch:
             not self.fresh
             or session is None
             or state.session_id != self.session_id
-            or state.runid != self._run
+            or state.runid not in self._runs
             or state.expired
             or inside.is_flushing(session)
         ):

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Column, tuple_
 from sqlalchemy.orm import InstanceState, Mapper, Session
 
+from pitstop.sql.peers import inside
 from pitstop.sql.peers.ledger import Ledger
 
 __all__ = ["chunks", "is_expression", "is_one_of", "key_attributes", "peers", "together"]
 
-_CHUNK = 500
 _MAX_PEERS = 5_000
 _NOT_LOADED_ALONG = (True, "select", "dynamic", "write_only", "raise", "raise_on_sql", "noload")
 
@@ -40,8 +40,8 @@ def is_expression(mapper: Mapper[Any], name: str) -> bool:
 
 def chunks(states: list[State]) -> Iterator[list[State]]:
     """The instances of one statement after the other."""
-    for start in range(0, len(states), _CHUNK):
-        yield states[start : start + _CHUNK]
+    for start in range(0, len(states), inside.CHUNK):
+        yield states[start : start + inside.CHUNK]
 
 
 def key_attributes(mapper: Mapper[Any]) -> list[Any]:

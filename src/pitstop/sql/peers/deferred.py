@@ -35,7 +35,7 @@ def load(execution: ORMExecuteState, state: State, names: frozenset[str], ledger
     mine = rows.get(_identity(state))
     if mine is None:
         return None
-    batch = Batch(session, state, ledger.writes, _watch(state, ordered))
+    batch = Batch(session, state, frozenset((state.runid,)), ledger.writes, _watch(state, ordered))
     for each in others:
         values = rows.get(_identity(each))
         if values is not None:

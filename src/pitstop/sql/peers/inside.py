@@ -18,11 +18,12 @@ from sqlalchemy.orm import InstanceState, ORMExecuteState, RelationshipProperty,
 from pitstop.sql.lineage import PEER_OF
 
 __all__ = [
+    "CHUNK",
     "Loader",
     "attributes_asked",
     "autoflush",
-    "autoflushes",
     "completed_state",
+    "flush_before",
     "hears_refresh",
     "in_memory",
     "is_flushing",
@@ -36,6 +37,9 @@ __all__ = [
     "reduction",
     "set_loader",
 ]
+
+CHUNK = 500
+"""Instances in one statement of the selectin loader."""
 
 State = InstanceState[Any]
 Relationship = RelationshipProperty[Any]
@@ -151,10 +155,11 @@ def is_use_get(prop: Relationship) -> bool:
     return bool(prop._use_get)
 
 
-def autoflushes(execution: ORMExecuteState) -> bool:
-    """Whether this load flushes first."""
+def flush_before(execution: ORMExecuteState) -> Callable[[], None] | None:
+    """What flushes before this load, or None where it does not flush."""
     options: Any = execution.load_options
-    return bool(options._autoflush)
+    flush: Callable[[], None] = execution.session._autoflush
+    return flush if options._autoflush else None
 
 
 def autoflush(session: Session) -> None:
@@ -175,23 +180,25 @@ def plain_loader(state: State, key: str) -> Loader:
     return loader
 
 
-def set_loader(state: State, key: str, loader: Loader) -> None:
-    """Let this one instance load the attribute in another way, until it is loaded or expired."""
-    if state.callables:
-        state.callables[key] = loader
-    else:  # an empty one may be shared
-        state.callables = {key: loader}
+def set_loader(states: Iterable[State], key: str, loader: Loader) -> None:
+    """Let these instances load the attribute in another way, until it is loaded or expired."""
+    for state in states:
+        if state.callables:
+            state.callables[key] = loader
+        else:  # an empty one may be shared
+            state.callables = {key: loader}
 
 
 def reduction(plain: Loader, key: str) -> Any:
     """What is pickled in the place of a loader set by ``set_loader``: SQLAlchemy's own, with nothing kept."""
     owner: Any = getattr(plain, "__self__", None)
     if owner is None:  # a loader of one instance already
-        return plain.__reduce_ex__(2)
-    if isinstance(owner.parent_property, RelationshipProperty):
-        lazy = _either("_LoadLazyAttribute", "LoadLazyAttribute")
-        return lazy(key, owner, None, ()).__reduce_ex__(2)
-    return _either("_LoadDeferredColumns", "LoadDeferredColumns")(key).__reduce_ex__(2)
+        loader: Any = plain
+    elif isinstance(owner.parent_property, RelationshipProperty):
+        loader = _either("_LoadLazyAttribute", "LoadLazyAttribute")(key, owner, None, None)
+    else:
+        loader = _either("_LoadDeferredColumns", "LoadDeferredColumns")(key)
+    return loader.__reduce_ex__(1)  # later protocols want the class of what is pickled
 
 
 def _either(name: str, older: str) -> Any:

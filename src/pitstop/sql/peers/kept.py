@@ -5,6 +5,7 @@ a peer, and what was written meanwhile can still be taken into account: a value 
 own writes may have changed is thrown away, and the ordinary load runs.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import event
@@ -15,9 +16,10 @@ from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 from pitstop.sql.peers import inside
 from pitstop.sql.peers.batch import Batch
 
-__all__ = ["is_free", "keep", "keep_columns", "keep_target", "watch_expiry"]
+__all__ = ["is_free", "keep", "keep_columns", "keep_targets", "watch_expiry"]
 
 State = InstanceState[Any]
+Relationship = RelationshipProperty[Any]
 
 _TOUCH = PassiveFlag.PASSIVE_OFF
 
@@ -34,20 +36,14 @@ class _Kept:
 
     __slots__ = ("batch", "key", "of_instance", "plain", "value")
 
-    def __init__(self, batch: Batch, state: State, key: str, value: Any) -> None:
+    def __init__(
+        self, batch: Batch, key: str, value: Any, plain: inside.Loader, *, of_instance: bool = False
+    ) -> None:
         self.batch = batch
         self.key = key
-        self.plain: inside.Loader
-        self.of_instance: bool
-        before = state.callables.get(key)
-        if isinstance(before, _Kept):
-            self.plain, self.of_instance = before.plain, before.of_instance
-        else:
-            self.plain = inside.plain_loader(state, key) if before is None else before
-            self.of_instance = before is not None
         self.value = value
-        inside.set_loader(state, key, self)
-        batch.kept += 1
+        self.plain = plain
+        self.of_instance = of_instance
 
     def __call__(self, state: State, passive: Any) -> Any:
         """Load the attribute: give what is kept, if it still holds."""
@@ -82,24 +78,28 @@ class _KeptRelated(_Kept):
         if not self.batch.holds(state):
             return False
         owner = self.batch.session_id
-        instances = self.value if isinstance(self.value, list) else (self.value,)
-        return all(each is None or instance_state(each).session_id == owner for each in instances)
+        for each in self.value if isinstance(self.value, list) else (self.value,):
+            if each is not None and instance_state(each).session_id != owner:
+                return False
+        return True
 
 
 class _KeptTarget(_Kept):
-    """The target of a many-to-one; kept alive, the ordinary load would find it in the session by its key."""
+    """The target of a many-to-one, one for all that refer to it. While it is alive, the ordinary load would
+    find it in the session by its key.
+    """
 
-    __slots__ = ("_unseen",)
+    __slots__ = ("_seen",)
+    _seen: bool
 
-    def __init__(self, batch: Batch, state: State, key: str, target: Any, unseen: list[bool]) -> None:
-        super().__init__(batch, state, key, target)
-        self._unseen = unseen
+    def __init__(self, batch: Batch, key: str, target: Any, plain: inside.Loader) -> None:
+        super().__init__(batch, key, target, plain)
+        self._seen = False
 
     def _holds(self, state: State) -> bool:
-        first = bool(self._unseen)
-        self._unseen.clear()
-        target = instance_state(self.value)
         # the first touch of a target would have needed a statement, which flushes
+        first, self._seen = not self._seen, True
+        target = instance_state(self.value)
         return (
             self.batch.holds(state, flush=first)
             and not target.expired
@@ -120,23 +120,39 @@ class _KeptColumn(_Kept):
         return LoaderCallableStatus.ATTR_WAS_SET
 
 
-def keep(batch: Batch, prop: "RelationshipProperty[Any]", states: list[State], values: list[Any]) -> None:
+def keep(batch: Batch, prop: Relationship, states: list[State], values: list[Any]) -> None:
     """Keep what a relationship leads to, for each of the instances."""
+    key, plain = prop.key, _plain_loaders(prop, states)
     for state, value in zip(states, values, strict=True):
-        _KeptRelated(batch, state, prop.key, value)
+        inside.set_loader((state,), key, _KeptRelated(batch, key, value, plain[state.manager]))
+    batch.kept += len(states)
 
 
-def keep_target(batch: Batch, prop: "RelationshipProperty[Any]", states: list[State], target: Any) -> None:
-    """Keep the target of a many-to-one, for those who refer to it."""
-    unseen = [True]
-    for state in states:
-        _KeptTarget(batch, state, prop.key, target, unseen)
+def keep_targets(batch: Batch, prop: Relationship, targets: Iterable[tuple[Any, list[State]]]) -> None:
+    """Keep the targets of a many-to-one, each for those who refer to it."""
+    for target, states in targets:
+        for manager, plain in _plain_loaders(prop, states).items():
+            mine = [state for state in states if state.manager is manager]
+            inside.set_loader(mine, prop.key, _KeptTarget(batch, prop.key, target, plain))
+        batch.kept += len(states)
+
+
+def _plain_loaders(prop: Relationship, states: list[State]) -> dict[Any, inside.Loader]:
+    """The ordinary loader of each class of the instances."""
+    managers = {state.manager: state for state in states}
+    return {manager: inside.plain_loader(state, prop.key) for manager, state in managers.items()}
 
 
 def keep_columns(batch: Batch, state: State, values: dict[str, Any]) -> None:
     """Keep column values that are loaded together."""
-    for name in values:
-        _KeptColumn(batch, state, name, values)
+    for key in values:
+        before = state.callables.get(key)
+        if isinstance(before, _Kept):
+            plain, of_instance = before.plain, before.of_instance
+        else:
+            plain, of_instance = before or inside.plain_loader(state, key), before is not None
+        inside.set_loader((state,), key, _KeptColumn(batch, key, values, plain, of_instance=of_instance))
+    batch.kept += 1
 
 
 def is_free(state: State, key: str) -> bool:

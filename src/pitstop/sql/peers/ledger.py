@@ -1,5 +1,6 @@
 """What peer loading remembers of one session: its writes, and how earlier peer loads were used."""
 
+import sys
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,13 +21,14 @@ State = InstanceState[Any]
 class Ledger:
     """The memory of one session; bounded, and it holds no instance."""
 
-    __slots__ = ("_batches", "_pause", "_seen", "_wastes", "writes")
+    __slots__ = ("_batches", "_families", "_pause", "_seen", "_wastes", "writes")
 
     def __init__(self) -> None:
         self.writes = Writes()
         self._batches: dict[Hashable, Batch] = {}
         self._seen: dict[Hashable, int] = {}
         self._wastes: dict[Hashable, int] = {}
+        self._families: dict[int | None, frozenset[int | None]] = {}
         self._pause = 0
 
     def sight(self, group: Hashable) -> int:
@@ -57,12 +59,26 @@ class Ledger:
             self._wastes[group] = self._wastes.get(group, 0) + 1
         self._batches[group] = batch
 
+    def family(self, run: int | None) -> frozenset[int | None]:
+        """The results that one peer load brought in several statements, of which this is one."""
+        return self._families.get(run) or frozenset((run,))
+
+    def brought(self, runs: frozenset[int | None]) -> None:
+        """Remember results that belong together."""
+        if len(self._families) >= _MAX_ENTRIES:
+            self._families.clear()
+        self._families.update(dict.fromkeys(runs, runs))
+
     def may_look(self) -> bool:
         """Whether to look for peers: after a search for nothing in a large session, not for a while."""
         if self._pause > 0:
             self._pause -= 1
             return False
         return True
+
+    def give_up(self) -> None:
+        """Load in the ordinary way from now on."""
+        self._pause = sys.maxsize
 
     def looked(self, *, at: int, found: int) -> None:
         """Remember a search through ``at`` instances."""

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Result
-from sqlalchemy.exc import DBAPIError, MissingGreenlet, NoInspectionAvailable
+from sqlalchemy.exc import MissingGreenlet, NoInspectionAvailable, StatementError
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session
 from sqlalchemy.orm.interfaces import MapperProperty
 
@@ -72,40 +72,50 @@ class PeerLoading:
         if not execution.is_select:
             self._on_write(execution.session)
             return None
-        state = inside.completed_state(execution)
-        if state is None:
+        try:
+            state = inside.completed_state(execution)
+            plan = None if state is None else self._plan(execution, state)
+            flush = None if plan is None else inside.flush_before(execution)
+        except Exception as error:  # noqa: BLE001 - whatever another version of SQLAlchemy may raise
+            self._warn(error)
             return None
-        if execution.lazy_loaded_from is None:
-            return self._instead_of(execution, self._columns(execution, state))
-        return self._instead_of(execution, self._relationship(execution, state))
-
-    def _instead_of(self, execution: ORMExecuteState, plan: _Plan | None) -> Result[Any] | None:
-        """Load for all peers; None leaves the load to SQLAlchemy, which sends its own statement."""
         if plan is None:
             return None
-        if inside.autoflushes(execution):
-            inside.autoflush(execution.session)
+        if flush is not None:
+            flush()  # raises what it raises before the ordinary load
+        return self._carry_out(plan, execution.session)
+
+    def _plan(self, execution: ORMExecuteState, state: State) -> _Plan | None:
+        """How to load for all peers; None leaves the load to SQLAlchemy, which sends its own statement."""
+        if not _is_plain(execution, state):
+            return None
+        if execution.lazy_loaded_from is None:
+            return self._columns(execution, state)
+        return self._relationship(execution, state)
+
+    def _carry_out(self, plan: _Plan, session: Session) -> Result[Any] | None:
         try:
             found = plan()
             return None if found is None else inside.in_memory(found)
-        except (DBAPIError, MissingGreenlet):  # the ordinary load would fail as well, and say less
+        except (StatementError, MissingGreenlet):  # the ordinary load would fail as well, and say less
             raise
         except Exception as error:  # noqa: BLE001 - whatever another version of SQLAlchemy may raise
             self._warn(error)
+            self._ledger(session).give_up()
             return None
 
     def _relationship(self, execution: ORMExecuteState, state: State) -> _Plan | None:
         prop = inside.lazy_relationship(execution)
-        if prop is None or not self._is_wanted(prop) or not _is_plain(execution, state):
+        if prop is None or not self._is_wanted(prop):
             return None
         ledger = self._ledger(execution.session)
-        group = (state.runid, prop)
+        group = (ledger.family(state.runid), prop)
         if ledger.sight(group) < self._touch or not ledger.may_load(group):
             return None
         return partial(related.load, execution, state, prop, ledger)
 
     def _columns(self, execution: ORMExecuteState, state: State) -> _Plan | None:
-        if inside.is_user_refresh(execution) or not _is_plain(execution, state):
+        if inside.is_user_refresh(execution):
             return None
         asked = inside.attributes_asked(execution)
         names = together(state, asked)
@@ -153,6 +163,7 @@ class PeerLoading:
             ledger.writes.part_ended()
 
     def _warn(self, error: Exception) -> None:
+        """Say once that the ordinary load runs."""
         if not self._warned:
             self._warned = True
             _log.warning(

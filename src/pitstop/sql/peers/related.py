@@ -1,14 +1,14 @@
 """The relationship of an instance and of its peers, loaded together."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy.orm import InstanceState, ORMExecuteState, RelationshipProperty, Session
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from pitstop.sql.peers import inside
 from pitstop.sql.peers.batch import Batch
-from pitstop.sql.peers.kept import is_free, keep, keep_target
+from pitstop.sql.peers.kept import is_free, keep, keep_targets
 from pitstop.sql.peers.ledger import Ledger
 from pitstop.sql.peers.writes import Watch, watch_of
 
@@ -28,23 +28,26 @@ def load(execution: ORMExecuteState, state: State, prop: Relationship, ledger: L
     if state.modified or state.expired or not ledger.may_look():
         return None
     peers = _peers(session, state, prop, ledger)
-    batch = Batch(session, state, ledger.writes, _watch(execution, prop))
+    runs = ledger.family(state.runid)
+    batch = Batch(session, state, runs, ledger.writes, _watch(execution, prop))
     if inside.is_use_get(prop) and (keys := _target_keys(prop)) is not None:
         found = _load_targets(execution, prop, state, _by_target(session, prop, keys, peers), batch)
     else:
-        found = _load_values(execution, prop, peers, batch)
+        found = _load_values(execution, prop, peers, batch, ledger)
     if found is not None:
-        ledger.loaded((state.runid, prop), batch)
+        ledger.loaded((runs, prop), batch)
     return found
 
 
 def _load_values(
-    execution: ORMExecuteState, prop: Relationship, peers: list[State], batch: Batch
+    execution: ORMExecuteState, prop: Relationship, peers: list[State], batch: Batch, ledger: Ledger
 ) -> list[Any] | None:
     if len(peers) < 2:
         return None
     mine, *others = inside.load_related(execution, prop, peers)
     keep(batch, prop, peers[1:], others)
+    if len(peers) > inside.CHUNK and prop.uselist:  # in several statements
+        ledger.brought(frozenset(instance_state(each).runid for value in (mine, *others) for each in value))
     return _as_rows(prop, mine)
 
 
@@ -55,9 +58,10 @@ def _load_targets(
     if len(groups) < 2 or state is not next(iter(groups.values()))[0]:
         return None
     targets = inside.load_related(execution, prop, [group[0] for group in groups.values()])
-    for group, target in zip(groups.values(), targets, strict=True):
-        if target is not None:
-            keep_target(batch, prop, [peer for peer in group if peer is not state], target)
+    others = [[peer for peer in group if peer is not state] for group in groups.values()]
+    keep_targets(
+        batch, prop, [pair for pair in zip(targets, others, strict=True) if pair[0] is not None and pair[1]]
+    )
     return _as_rows(prop, targets[0])
 
 
@@ -70,26 +74,24 @@ def _as_rows(prop: Relationship, value: Any) -> list[Any]:
 def _peers(session: Session, state: State, prop: Relationship, ledger: Ledger) -> list[State]:
     """The instance and its peers: those that stand behind it first, as code walks on."""
     states = session.identity_map.all_states()
-    run = state.runid
-    found = [each for each in states if each.runid == run and _is_peer(each, state, prop)]
+    runs, path, manager, key = ledger.family(state.runid), state.load_path, state.manager, prop.key
+    found = [
+        each
+        for each in states
+        if each.runid in runs
+        and not each.modified
+        and not each.expired
+        and (each.load_path is path or each.load_path == path)
+        and (each.manager is manager or each.manager.mapper.isa(prop.parent))
+        and key not in each.dict
+        and (not each.callables or is_free(each, key))
+        and each.identity_token is None
+    ]
     ledger.looked(at=len(states), found=len(found) - 1)
     if state not in found:
         return []
     at = found.index(state)
     return [*found[at:], *found[:at]][:_MAX_PEERS]
-
-
-def _is_peer(each: State, state: State, prop: Relationship) -> bool:
-    path: Any = each.load_path
-    return (
-        not each.modified
-        and not each.expired
-        and (path is state.load_path or path == state.load_path)
-        and (each.manager is state.manager or each.manager.mapper.isa(prop.parent))
-        and prop.key not in each.dict
-        and (not each.callables or is_free(each, prop.key))
-        and each.identity_token is None
-    )
 
 
 def _target_keys(prop: Relationship) -> list[str] | None:
@@ -105,22 +107,22 @@ def _by_target(
 ) -> dict[Any, list[State]]:
     """The peers by the target they refer to, without those for which no statement is needed."""
     groups: dict[Any, list[State]] = {}
+    first, *further = keys
     for peer in peers:
-        identity = tuple(_values(peer, keys))
-        if None not in identity:
-            groups.setdefault(identity, []).append(peer)
-    known = session.identity_map
-    return {
-        identity: group
-        for identity, group in groups.items()
-        if prop.mapper.identity_key_from_primary_key(identity) not in known
-    }
+        values = peer.dict
+        identity = values.get(first)
+        if further:
+            identity = (identity, *[values.get(key) for key in further])
+        groups.setdefault(identity, []).append(peer)
+    return {key: group for key, group in groups.items() if _is_unknown(session, prop, key)}
 
 
-def _values(state: State, keys: list[str]) -> Iterator[Any]:
-    values = state.dict
-    for key in keys:
-        yield values.get(key)
+def _is_unknown(session: Session, prop: Relationship, key: Any) -> bool:
+    """Whether a key is one, and its instance is not in the session."""
+    identity = key if isinstance(key, tuple) else (key,)
+    if None in identity:
+        return False
+    return prop.mapper.identity_key_from_primary_key(identity) not in session.identity_map
 
 
 def _watch(execution: ORMExecuteState, prop: Relationship) -> Watch:
