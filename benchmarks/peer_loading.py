@@ -108,7 +108,7 @@ def compare(plain: sessionmaker[Session], peers: sessionmaker[Session], size: in
                 figures[name].append(form())
     peer, rival, lazy = (statistics.median(figures[name]) for name in forms)
     print(
-        f"{size:5,} parents: peer loading {peer:7.2f} ms, selectinload {rival:7.2f} ms, plain {lazy:7.1f} ms; "
+        f"{size:5,} rows: peer loading {peer:7.2f} ms, selectinload {rival:7.2f} ms, plain {lazy:7.1f} ms; "
         f"{peer / rival:.2f}x selectinload (limit {LIMIT}x), plain {lazy / rival:.1f}x"
     )
 

@@ -1,5 +1,6 @@
 """The face: targets, limits, the second touch, closing; falling back; what a detector says of it."""
 
+import gc
 import logging
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,7 @@ async def test_awaitable_attributes(both_async: AsyncEngine) -> None:
         assert queries.n_plus_one == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine")
 async def test_without_await(sqlite_url: URL) -> None:
     """A lazy load without await raises as it does without peer loading."""
     engine = create_async_engine(sqlite_url.set(drivername="sqlite+aiosqlite"))
@@ -262,6 +264,7 @@ async def test_without_await(sqlite_url: URL) -> None:
         with peer_loading(session), pytest.raises((MissingGreenlet, StatementError)):
             _ = authors[0].posts
     await engine.dispose()
+    gc.collect()  # the driver's coroutine that nobody awaited
 
 
 async def test_resolvers(both_async: AsyncEngine) -> None:
