@@ -9,6 +9,7 @@ NAMES = (
     "events",
     "implicit_loading",
     "slow_log",
+    "peer_loading",
     "read_model",
 )
 

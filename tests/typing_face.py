@@ -4,8 +4,8 @@ from typing import assert_type
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.responses import Response
 
 from pitstop import (
@@ -17,10 +17,11 @@ from pitstop import (
     count_queries,
     implicit_loading,
     observe,
+    peer_loading,
     private_servers,
     read_model,
 )
-from pitstop.sql import Location, Observer, Page, ReadModel, ReadOne, ReadPage, StatementGroup
+from pitstop.sql import Location, Observer, Page, PeerLoading, ReadModel, ReadOne, ReadPage, StatementGroup
 
 
 def counting(
@@ -38,6 +39,15 @@ def counting(
     finding = queries.n_plus_one[0]
     assert_type(finding.location, Location | None)
     assert_type(finding.imports, tuple[str, ...])
+
+
+def loading_peers(
+    session: AsyncSession, make: sessionmaker[Session], make_async: async_sessionmaker[AsyncSession]
+) -> None:
+    for target in (session, make, make_async, Session):
+        with peer_loading(target, relationships=[], touch=2) as handle:
+            assert_type(handle, PeerLoading)
+    handle.close()
 
 
 def observing(app: FastAPI, engine: AsyncEngine) -> None:

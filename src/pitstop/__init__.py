@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pitstop.sql import Statement as Statement
     from pitstop.sql import count_queries as count_queries
     from pitstop.sql import observe as observe
+    from pitstop.sql import peer_loading as peer_loading
     from pitstop.sql import read_model as read_model
     from pitstop.web import implicit_loading as implicit_loading
 
@@ -31,6 +32,7 @@ _HOMES = {
     "count_queries": "pitstop.sql",
     "implicit_loading": "pitstop.web",
     "observe": "pitstop.sql",
+    "peer_loading": "pitstop.sql",
     "private_servers": "pitstop.servers",
     "read_model": "pitstop.sql",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "count_queries",
     "implicit_loading",
     "observe",
+    "peer_loading",
     "private_servers",
     "read_model",
 ]

@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import pitstop.sql
 from pitstop import Pitstop, count_queries, implicit_loading
 from pitstop.errors import SettingsError
 from pitstop.events import subscribe
@@ -175,7 +174,6 @@ async def test_an_application_that_has_started_is_refused(engine: AsyncEngine) -
         implicit_loading(app)
 
 
-@pytest.mark.skipif(not hasattr(pitstop.sql, "peer_loading"), reason="there is no peer loading to batch with")
 @pytest.mark.parametrize("form", ["application", "route"])
 async def test_batches(engine: AsyncEngine, form: str) -> None:
     """One statement for each relation of all posts; ``batch=False`` leaves one for each post."""

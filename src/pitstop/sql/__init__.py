@@ -1,7 +1,8 @@
-"""SQL: the query counter, the trace of a request or operation, the N+1 detector, read models."""
+"""SQL: query counter, trace of a request or operation, N+1 detector, peer loading, read models."""
 
 from pitstop.sql.counter import Observer, Queries, Target, count_queries, observe
 from pitstop.sql.location import Location
+from pitstop.sql.peers import PeerLoading, PeerTarget, peer_loading
 from pitstop.sql.read_model import Page, ReadModel, ReadOne, ReadPage, read_model
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
 from pitstop.sql.trace import Trace
@@ -11,6 +12,8 @@ __all__ = [
     "NPlusOne",
     "Observer",
     "Page",
+    "PeerLoading",
+    "PeerTarget",
     "Queries",
     "ReadModel",
     "ReadOne",
@@ -21,5 +24,6 @@ __all__ = [
     "Trace",
     "count_queries",
     "observe",
+    "peer_loading",
     "read_model",
 ]

@@ -18,7 +18,7 @@ from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session
 
-from pitstop import sql
+from pitstop.sql.peers import peer_loading
 
 __all__ = ["ImplicitIO", "batch_sessions", "loads_here"]
 
@@ -136,7 +136,7 @@ def batch_sessions() -> None:
     """
     global _listening
     with _lock:
-        if not _listening and hasattr(sql, "peer_loading"):
+        if not _listening:
             event.listen(Session, "after_begin", _batch)
             _listening = True
 
@@ -144,7 +144,7 @@ def batch_sessions() -> None:
 def _batch(session: Session, transaction: object, connection: object) -> None:
     if _BATCHED not in session.info and _is_batching() and async_session(session) is not None:
         session.info[_BATCHED] = True
-        sql.peer_loading(session)  # type: ignore[attr-defined]
+        peer_loading(session)
 
 
 def _is_batching() -> bool:

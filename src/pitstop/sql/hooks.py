@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
 from pitstop.postgres import fingerprint
-from pitstop.sql.lineage import Execution, Origin, next_run
+from pitstop.sql.lineage import PEER_OF, Execution, Origin, next_run
 from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, tell, traces_of
 from pitstop.sql.records import Seen
@@ -132,7 +132,8 @@ def _execution(context: Any, site: Site) -> Execution | Origin | None:
         return Origin(site, entity)
     compiled = getattr(statement, "_compile_options", None)
     path = tuple(getattr(getattr(compiled, "_current_path", None), "path", ()))
-    outer = getattr(options, "_sa_top_level_orm_context", None)
+    # a peer load is one statement for all rows of a load: as an eager one of that load
+    outer = context.execution_options.get(PEER_OF) or getattr(options, "_sa_top_level_orm_context", None)
     lazy_from = getattr(options, "_lazy_loaded_from", None)
     refreshed = getattr(options, "_refresh_state", None)
     if lazy_from is not None:

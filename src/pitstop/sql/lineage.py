@@ -18,7 +18,10 @@ from sqlalchemy.orm import RelationshipProperty, loading
 
 from pitstop.sql.location import Site
 
-__all__ = ["Execution", "Lineage", "Origin", "next_run"]
+__all__ = ["PEER_OF", "Execution", "Lineage", "Origin", "next_run"]
+
+PEER_OF = "pitstop_peer_of"
+"""Execution option of a peer load: the instance whose lazy load it took the place of."""
 
 _MAX_LOADS = 20_000
 
