@@ -11,16 +11,18 @@ from sqlalchemy.orm import sessionmaker
 
 from pitstop.errors import SettingsError
 from pitstop.settings import load_settings
+from pitstop.sql import peer_loading
 from pitstop_services.blog import naive, naive_async, read_models, tuned, tuned_sync
 
 __all__ = ["ROUTERS", "Form", "create_app"]
 
-Form = Literal["naive", "naive-async", "tuned-sync", "read-models", "tuned", "all"]
+Form = Literal["naive", "naive-async", "naive-peers", "tuned-sync", "read-models", "tuned", "all"]
 
 # form -> its prefix beside the others, and its endpoints
 ROUTERS: dict[str, tuple[str, APIRouter]] = {
     "naive": ("/naive", naive.router),
     "naive-async": ("/naive-async", naive_async.router),
+    "naive-peers": ("/naive-peers", naive.router),
     "tuned-sync": ("/sync", tuned_sync.router),
     "read-models": ("/read-models", read_models.router),
     "tuned": ("", tuned.router),
@@ -37,8 +39,8 @@ def create_app(form: Form | str = "all", *, database_url: str | None = None) -> 
 
     Args:
         form: one form, served at the root, or ``"all"``: naive under ``/naive``, naive with
-            asyncio under ``/naive-async``, tuned without asyncio under ``/sync``, read models under
-            ``/read-models``, tuned at the root.
+            asyncio under ``/naive-async``, naive with peer loading under ``/naive-peers``, tuned without
+            asyncio under ``/sync``, read models under ``/read-models``, tuned at the root.
         database_url: any spelling of a PostgreSQL URL; None reads ``PITSTOP_DATABASE_URL``.
 
     Raises:
@@ -49,11 +51,24 @@ def create_app(form: Form | str = "all", *, database_url: str | None = None) -> 
     app = FastAPI(title="Pitstop's blog", summary=f"form: {form}", lifespan=_lifespan)
     _connect(app, database_url or _configured_url())
     for each, (prefix, router) in ROUTERS.items():
-        if form == "all":
+        if form == "all" and each == "naive-peers":
+            app.mount(prefix, _with_peers(app))
+        elif form == "all":
             app.include_router(router, prefix=prefix, tags=[each])
         elif form == each:
             app.include_router(router)
+    if form == "naive-peers":
+        peer_loading(app.state.sessions)
     return app
+
+
+def _with_peers(app: FastAPI) -> FastAPI:
+    """The naive endpoints as they are, on sessions of their own that load for all rows at once."""
+    inner = FastAPI(title=app.title, summary="form: naive-peers")
+    inner.include_router(naive.router)
+    inner.state.sessions = sessionmaker(app.state.engine)
+    peer_loading(inner.state.sessions)
+    return inner
 
 
 def _connect(app: FastAPI, database_url: str) -> None:

@@ -6,6 +6,7 @@ __all__ = ["DEFAULT_PAIR", "DEFAULT_SCALE", "FORMS", "SCENARIOS"]
 FORMS = {
     "naive": "0001",
     "naive-async": "0001",
+    "naive-peers": "0001",
     "tuned-sync": "head",
     "read-models": "head",
     "tuned": "head",

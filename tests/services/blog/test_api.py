@@ -187,6 +187,17 @@ async def test_a_naive_list_takes_a_statement_a_row_and_an_author(
     }
 
 
+async def test_the_naive_list_with_peer_loading_takes_four_statements(client: httpx.AsyncClient) -> None:
+    """The same endpoints: posts, their number, all authors, all comments, whatever the limit."""
+    counts = []
+    for limit in (10, 20, 100):
+        with count_queries() as queries:
+            await client.get(f"{PREFIXES['naive-peers']}/posts?limit={limit}")
+        counts.append(queries.count)
+        assert not queries.n_plus_one
+    assert counts == [4, 4, 4]
+
+
 @pytest.mark.parametrize("form", PREFIXES)
 async def test_a_form_alone_is_at_the_root(database_url: str, form: str) -> None:
     """`create_app(form=...)` serves that form without a prefix, and no other."""
