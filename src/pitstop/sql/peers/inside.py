@@ -35,7 +35,7 @@ __all__ = [
     "load_related",
     "plain_loader",
     "reduction",
-    "set_loader",
+    "set_loaders",
 ]
 
 CHUNK = 500
@@ -51,11 +51,11 @@ class _Seat:
     the instance keeps what it has.
     """
 
-    __slots__ = ("_state", "dict", "value")
+    __slots__ = ("_state", "key", "value")
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self.dict = state.dict
+        self.key = state.key
         self.value: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -105,7 +105,11 @@ def load_related(execution: ORMExecuteState, prop: Relationship, states: list[St
         None,
         {PEER_OF: states[0], "autoflush": False},
     )
-    return [_unique(seat.value) if prop.uselist else seat.value for seat in seats]
+    if not prop.uselist:
+        return [seat.value for seat in seats]
+    if prop.secondary is None:
+        return [seat.value or [] for seat in seats]
+    return [_unique(seat.value) for seat in seats]
 
 
 def _path_of_parent(path: Any) -> Any:
@@ -180,9 +184,9 @@ def plain_loader(state: State, key: str) -> Loader:
     return loader
 
 
-def set_loader(states: Iterable[State], key: str, loader: Loader) -> None:
-    """Let these instances load the attribute in another way, until it is loaded or expired."""
-    for state in states:
+def set_loaders(loaders: Iterable[tuple[State, Loader]], key: str) -> None:
+    """Let each of these instances load the attribute in another way, until it is loaded or expired."""
+    for state, loader in loaders:
         if state.callables:
             state.callables[key] = loader
         else:  # an empty one may be shared
@@ -190,7 +194,7 @@ def set_loader(states: Iterable[State], key: str, loader: Loader) -> None:
 
 
 def reduction(plain: Loader, key: str) -> Any:
-    """What is pickled in the place of a loader set by ``set_loader``: SQLAlchemy's own, with nothing kept."""
+    """What is pickled in the place of a loader set by ``set_loaders``: SQLAlchemy's own, nothing kept."""
     owner: Any = getattr(plain, "__self__", None)
     if owner is None:  # a loader of one instance already
         loader: Any = plain

@@ -49,11 +49,12 @@ class _Kept:
         """Load the attribute: give what is kept, if it still holds."""
         if passive != _TOUCH:  # history, backrefs: not for the value itself
             return self.plain(state, passive)
-        self._leave(state)
+        self.leave(state)
         self.batch.used += 1
         return self._give(state) if self._holds(state) else self.plain(state, passive)
 
-    def _leave(self, state: State) -> None:
+    def leave(self, state: State) -> None:
+        """Give the place back to the loader that had it."""
         if self.of_instance:
             state.callables[self.key] = self.plain
         else:
@@ -123,17 +124,18 @@ class _KeptColumn(_Kept):
 def keep(batch: Batch, prop: Relationship, states: list[State], values: list[Any]) -> None:
     """Keep what a relationship leads to, for each of the instances."""
     key, plain = prop.key, _plain_loaders(prop, states)
-    for state, value in zip(states, values, strict=True):
-        inside.set_loader((state,), key, _KeptRelated(batch, key, value, plain[state.manager]))
+    pairs = zip(states, values, strict=True)
+    loaders = [(state, _KeptRelated(batch, key, value, plain[state.manager])) for state, value in pairs]
+    inside.set_loaders(loaders, key)
     batch.kept += len(states)
 
 
 def keep_targets(batch: Batch, prop: Relationship, targets: Iterable[tuple[Any, list[State]]]) -> None:
     """Keep the targets of a many-to-one, each for those who refer to it."""
     for target, states in targets:
-        for manager, plain in _plain_loaders(prop, states).items():
-            mine = [state for state in states if state.manager is manager]
-            inside.set_loader(mine, prop.key, _KeptTarget(batch, prop.key, target, plain))
+        plain = _plain_loaders(prop, states)
+        kept = {manager: _KeptTarget(batch, prop.key, target, plain[manager]) for manager in plain}
+        inside.set_loaders([(state, kept[state.manager]) for state in states], prop.key)
         batch.kept += len(states)
 
 
@@ -151,7 +153,8 @@ def keep_columns(batch: Batch, state: State, values: dict[str, Any]) -> None:
             plain, of_instance = before.plain, before.of_instance
         else:
             plain, of_instance = before or inside.plain_loader(state, key), before is not None
-        inside.set_loader((state,), key, _KeptColumn(batch, key, values, plain, of_instance=of_instance))
+        kept = _KeptColumn(batch, key, values, plain, of_instance=of_instance)
+        inside.set_loaders([(state, kept)], key)
     batch.kept += 1
 
 
@@ -172,4 +175,4 @@ def _expired(state: State, keys: Any) -> None:
         for key in keys or list(state.callables):
             kept = state.callables.get(key)
             if isinstance(kept, _Kept):
-                kept._leave(state)
+                kept.leave(state)
