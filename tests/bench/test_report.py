@@ -89,6 +89,16 @@ def test_more_than_two_forms(tmp_path):
     assert "9.00x" in drawn(found)
 
 
+def test_four_forms_fit_a_terminal(tmp_path):
+    """On 80 columns nothing of the table is cut off; the intervals stand in the sentences."""
+    forms = ("naive", "naive-peers", "read-models", "tuned")
+    windows = [window(form, ms=[90 - 20 * n] * 20) for n, form in enumerate(forms) for _ in range(3)]
+    found = result(("latency", windows), repeat=3, forms=forms)
+    text = drawn(found, width=80)
+    assert "…" not in text
+    assert "read-models" in text
+
+
 def test_one_form_alone(tmp_path):
     """A single form is measured and shown; nothing is compared."""
     windows = [window("tuned", ms=[10] * 20) for _ in range(3)]

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pitstop.bench.amount import factor
+from pitstop.bench.amount import factor, times
 from pitstop.bench.result import Gain, Measurement, Result
 from pitstop.bench.rows import Row, heading, table_rows
 
@@ -42,32 +42,32 @@ def _verdict_style(sentence: str, *, failed: bool, first: bool) -> str:
 
 
 def _table(measurement: Measurement, result: Result) -> Table:
-    table = Table(
-        title=heading(measurement), title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
+    brief = len(measurement.forms) > 2  # intervals would not fit; the sentences above have them
+    table = Table(title=heading(measurement), title_justify="left", title_style="bold", box=None)
+    table.padding = (0, 1 if brief else 2, 0, 0)
     table.add_column("")
     for number, form in enumerate(measurement.forms):
         table.add_column(form.form, justify="right", no_wrap=True)
         if number:
-            kind = f" [{result.interval}]" if result.interval else ""
-            table.add_column(Text(f"better by{kind}"), no_wrap=True)
+            kind = f" [{result.interval}]" if result.interval and not brief else ""
+            table.add_column(Text(f"better{'' if brief else ' by'}{kind}"), no_wrap=True)
     for row in table_rows(measurement):
-        table.add_row(*_cells(row), style="bold" if row.important else None)
+        table.add_row(*_cells(row, brief=brief), style="bold" if row.important else None)
     return table
 
 
-def _cells(row: Row) -> Iterator[Text]:
+def _cells(row: Row, *, brief: bool) -> Iterator[Text]:
     yield Text(row.label)
     style = "bold red" if row.failed else ""
     for number, cell in enumerate(row.cells):
         yield Text(cell, style=style if cell != "0" else "")
         if number:
-            yield _gain(row.gains[number - 1])
+            yield _gain(row.gains[number - 1], brief=brief)
 
 
-def _gain(gain: Gain | None) -> Text:
+def _gain(gain: Gain | None, *, brief: bool) -> Text:
     if gain is None:
         return Text()
     decided = gain.low is not None and gain.high is not None and not gain.low <= 1.0 <= gain.high
     style = "dim" if not decided else "green" if gain.value > 1.0 else "red"
-    return Text(factor(gain), style=style)
+    return Text(f"{times(gain.value)}x" if brief else factor(gain), style=style)
