@@ -13,19 +13,15 @@ from functools import partial
 from typing import Any
 
 from greenlet import getcurrent, greenlet
-from sqlalchemy import event
 from sqlalchemy.exc import MissingGreenlet
-from sqlalchemy.ext.asyncio import async_session
 from sqlalchemy.orm import Session
 
-from pitstop.sql.peers import peer_loading
+from pitstop.sql.peers import PeerLoading
 
 __all__ = ["ImplicitIO", "batch_sessions", "loads_here"]
 
-_BATCHED = "pitstop.batched"
-
 _lock = threading.Lock()
-_listening = False
+_batching: PeerLoading | None = None
 
 
 def loads_here() -> bool:
@@ -131,25 +127,20 @@ def _own(awaitable: Any, task: object) -> Any:
 
 
 def batch_sessions() -> None:
-    """From now on every ``AsyncSession`` that begins inside an ``ImplicitIO(..., batch=True)`` gets peer
-    loading: a load for one object is a load for all that came with it. Harmless when done already.
+    """From now on a load for one object inside an ``ImplicitIO(..., batch=True)`` is a load for all that came
+    with it (peer loading). Harmless when done already.
+
+    Once for all sessions, because to listen on each session costs more than a request's own statement.
     """
-    global _listening
+    global _batching
     with _lock:
-        if not _listening:
-            event.listen(Session, "after_begin", _batch)
-            _listening = True
-
-
-def _batch(session: Session, transaction: object, connection: object) -> None:
-    if _BATCHED not in session.info and _is_batching() and async_session(session) is not None:
-        session.info[_BATCHED] = True
-        peer_loading(session)
+        if _batching is None:
+            _batching = PeerLoading(Session, here=_is_batching)
 
 
 def _is_batching() -> bool:
     current = getcurrent()
-    while current is not None:  # a session begins inside SQLAlchemy's greenlet, below ours
+    while current is not None:  # what is awaited explicitly loads in SQLAlchemy's greenlet, below ours
         if isinstance(current, ImplicitIO):
             return current.batch
         current = current.parent

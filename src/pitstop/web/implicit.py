@@ -37,8 +37,7 @@ def implicit_loading(target: Any = None, *, batch: bool = True) -> Any:
     Args:
         target: a FastAPI or Starlette application that has not served yet, or an async function, which
             need not be an endpoint.
-        batch: whether a load for one object is a load for all objects that came with it (peer loading), in
-            each ``AsyncSession`` that begins in the request.
+        batch: whether a load for one object is a load for all objects that came with it (peer loading).
 
     Returns:
         the application, or the function to put in place of the given one.

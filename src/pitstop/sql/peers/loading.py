@@ -18,6 +18,7 @@ from pitstop.sql.peers import deferred, inside, related, unexpired
 from pitstop.sql.peers.columns import is_expression, together
 from pitstop.sql.peers.kept import watch_expiry
 from pitstop.sql.peers.ledger import Ledger
+from pitstop.sql.peers.listening import Listening
 from pitstop.sql.peers.target import PeerTarget, session_target
 
 __all__ = ["PeerLoading", "peer_loading"]
@@ -29,13 +30,26 @@ _MAX_COLUMN_LOADS = 3  # of the same columns of one result
 _Plan = Callable[[], list[Any] | None]
 
 
-class PeerLoading:
-    """A running peer loading; :meth:`close` ends it. Made by :func:`peer_loading`."""
+class PeerLoading(Listening):
+    """A running peer loading; :meth:`close` ends it. Made by :func:`peer_loading`.
 
-    def __init__(self, target: Session | type[Session], *, only: frozenset[Any] | None, touch: int) -> None:
+    Args:
+        target, only, touch: as there, resolved.
+        here: asked at each lazy load whether it is to be for all; None: always.
+    """
+
+    def __init__(
+        self,
+        target: Session | type[Session],
+        *,
+        only: frozenset[Any] | None = None,
+        touch: int = 1,
+        here: Callable[[], bool] | None = None,
+    ) -> None:
         self._target = target
         self._only = only
         self._touch = touch
+        self._here = here
         self._ledgers: WeakKeyDictionary[Session, Ledger] = WeakKeyDictionary()
         self._warned = False
         self._listeners: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -87,7 +101,7 @@ class PeerLoading:
 
     def _plan(self, execution: ORMExecuteState, state: State) -> _Plan | None:
         """How to load for all peers; None leaves the load to SQLAlchemy, which sends its own statement."""
-        if not _is_plain(execution, state):
+        if not _is_plain(execution, state) or (self._here is not None and not self._here()):
             return None
         if execution.lazy_loaded_from is None:
             return self._columns(execution, state)

@@ -10,6 +10,7 @@ from pitstop.sql.peers import inside
 from pitstop.sql.peers.batch import Batch
 from pitstop.sql.peers.kept import is_free, keep, keep_targets
 from pitstop.sql.peers.ledger import Ledger
+from pitstop.sql.peers.listening import others_listen
 from pitstop.sql.peers.writes import Watch, watch_of
 
 __all__ = ["load"]
@@ -128,7 +129,6 @@ def _is_unknown(session: Session, prop: Relationship, key: Any) -> bool:
 def _watch(execution: ORMExecuteState, prop: Relationship) -> Watch:
     """What may change the result; not known where criteria of the query's or of a listener's may hold."""
     options = getattr(execution.statement, "_with_options", ())
-    listeners = len(list(execution.session.dispatch.do_orm_execute))
-    if listeners > 1 or any(isinstance(each, LoaderCriteriaOption) for each in options):
+    if others_listen(execution.session) or any(isinstance(each, LoaderCriteriaOption) for each in options):
         return None
     return watch_of(prop)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from sqlalchemy.orm import Mapper, Session, scoped_session
 
 from pitstop.errors import ReadModelError
+from pitstop.sql.peers.listening import others_listen
 from pitstop.sql.read_model import direct
 from pitstop.sql.read_model.program import Question, Row
 
@@ -61,7 +62,7 @@ def ask(source: Source, question: Question, mapper: AnyMapper, values: Values) -
 def _in_session(session: Session, question: Question, mapper: AnyMapper, values: Values) -> Row | None:
     """As a query of the session's own: after its flush, in its transaction, on the mapper's connection."""
     bind: dict[str, Any] = {"mapper": mapper}
-    if session.dispatch.do_orm_execute:  # they may add criteria: rows of one tenant, or none that are deleted
+    if others_listen(session):
         question.check(values)
         return session.execute(question.statement, dict(values), bind_arguments=bind).first()
     session._autoflush()
