@@ -72,10 +72,7 @@ class Batch:
             return False
         if flush:
             inside.autoflush(session)
-        return self._is_unwritten() and not state.modified
-
-    def _is_unwritten(self) -> bool:
         writes = self._writes
         if writes.moment != self._moment or writes.era != self._era:
             self.fresh = not writes.touched(self._watch, era=self._era, moment=self._moment)
-        return self.fresh
+        return self.fresh and not state.modified

@@ -91,21 +91,25 @@ class _KeptTarget(_Kept):
     """
 
     __slots__ = ("_seen",)
-    _seen: bool
 
     def __init__(self, batch: Batch, key: str, target: Any, plain: inside.Loader) -> None:
         super().__init__(batch, key, target, plain)
         self._seen = False
 
-    def _holds(self, state: State) -> bool:
+    def __call__(self, state: State, passive: Any) -> Any:
+        """Load the attribute, in as few calls as can be: such touches are the most."""
+        if passive != _TOUCH:
+            return self.plain(state, passive)
+        batch, target = self.batch, self.value
+        state.callables.pop(self.key, None)
+        batch.used += 1
         # the first touch of a target would have needed a statement, which flushes
         first, self._seen = not self._seen, True
-        target = instance_state(self.value)
-        return (
-            self.batch.holds(state, flush=first)
-            and not target.expired
-            and bool(target.session_id == self.batch.session_id)
-        )
+        if batch.holds(state, flush=first):
+            found = instance_state(target)
+            if not found.expired and found.session_id == batch.session_id:
+                return target
+        return self.plain(state, passive)
 
 
 class _KeptColumn(_Kept):
@@ -125,17 +129,26 @@ def keep(batch: Batch, prop: Relationship, states: list[State], values: list[Any
     """Keep what a relationship leads to, for each of the instances."""
     key, plain = prop.key, _plain_loaders(prop, states)
     pairs = zip(states, values, strict=True)
-    loaders = [(state, _KeptRelated(batch, key, value, plain[state.manager])) for state, value in pairs]
-    inside.set_loaders(loaders, key)
+    for state, value in pairs:
+        inside.set_loader((state,), key, _KeptRelated(batch, key, value, plain[state.manager]))
     batch.kept += len(states)
 
 
 def keep_targets(batch: Batch, prop: Relationship, targets: Iterable[tuple[Any, list[State]]]) -> None:
     """Keep the targets of a many-to-one, each for those who refer to it."""
+    key = prop.key
+    plain: dict[Any, inside.Loader] = {}
     for target, states in targets:
-        plain = _plain_loaders(prop, states)
-        kept = {manager: _KeptTarget(batch, prop.key, target, plain[manager]) for manager in plain}
-        inside.set_loaders([(state, kept[state.manager]) for state in states], prop.key)
+        kept: dict[Any, _KeptTarget] = {}
+        for state in states:
+            manager = state.manager
+            if manager not in plain:
+                plain[manager] = inside.plain_loader(state, key)
+            if manager not in kept:
+                kept[manager] = _KeptTarget(batch, key, target, plain[manager])
+        for manager, one in kept.items():
+            mine = states if len(kept) == 1 else [state for state in states if state.manager is manager]
+            inside.set_loader(mine, key, one)
         batch.kept += len(states)
 
 
@@ -154,7 +167,7 @@ def keep_columns(batch: Batch, state: State, values: dict[str, Any]) -> None:
         else:
             plain, of_instance = before or inside.plain_loader(state, key), before is not None
         kept = _KeptColumn(batch, key, values, plain, of_instance=of_instance)
-        inside.set_loaders([(state, kept)], key)
+        inside.set_loader((state,), key, kept)
     batch.kept += 1
 
 

@@ -59,10 +59,10 @@ def _load_targets(
     if len(groups) < 2 or state is not next(iter(groups.values()))[0]:
         return None
     targets = inside.load_related(execution, prop, [group[0] for group in groups.values()])
-    others = [[peer for peer in group if peer is not state] for group in groups.values()]
-    keep_targets(
-        batch, prop, [pair for pair in zip(targets, others, strict=True) if pair[0] is not None and pair[1]]
-    )
+    first, *others = groups.values()
+    rest = [first[1:], *others]  # the first of all is the one that is touched
+    found = zip(targets, rest, strict=True)
+    keep_targets(batch, prop, [(target, peers) for target, peers in found if target is not None])
     return _as_rows(prop, targets[0])
 
 
