@@ -1,12 +1,14 @@
 """The driver's own cursor inside a session's transaction: what it may not change."""
 
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Engine, bindparam, create_engine, event, func, literal, text
+from sqlalchemy import Engine, Float, bindparam, create_engine, event, func, literal, text
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pitstop import count_queries, read_model
@@ -106,3 +108,19 @@ def test_a_lost_connection_is_given_up(engine: Engine) -> None:
         assert caught.value.connection_invalidated
     with Session(engine) as session:
         assert b'"a"' in ALL.fetch_sync(session)
+
+
+async def test_a_cancelled_statement_gives_its_connection_up(engine: Engine, database_url: str) -> None:
+    """A task that is cancelled while PostgreSQL works leaves no connection in the middle of an answer."""
+    slow = read_model(Thing, ThingOut).where(func.pg_sleep(bindparam("seconds", type_=Float)).is_not(None))
+    own = create_async_engine(database_url, pool_size=1, max_overflow=0)
+    for _ in range(2):
+        async with AsyncSession(own) as session:
+            await slow.fetch(session, seconds=0)
+    with pytest.raises(TimeoutError):
+        async with AsyncSession(own) as session, asyncio.timeout(0.3):
+            await slow.fetch(session, seconds=30)
+    async with AsyncSession(own) as session:
+        assert b'"a"' in await ALL.fetch(session)
+    assert own.pool.checkedout() == 0  # type: ignore[attr-defined]
+    await own.dispose()

@@ -159,11 +159,13 @@ def _hands_in(execution: Execution, cure: Cure) -> bool:
     call = execution.node
     if execution.rank is not Rank.ARGUMENT or not isinstance(call, cst.Call):
         return False
-    index = next((n for n, each in enumerate(call.args) if each.value is execution.statement), -1)
+    index = next(n for n, each in enumerate(call.args) if each.value is execution.statement)
     keyword = call.args[index].keyword
-    if called(call) != wanted.function or index < 0:
+    if called(call) != wanted.function:
         return False
-    return keyword.value == wanted.name if keyword is not None else index == wanted.position
+    if keyword is not None:
+        return keyword.value == wanted.name
+    return index == wanted.position and not any(each.star for each in call.args[:index])
 
 
 def _telling(execution: Execution, refusal: FixRefused) -> bool:

@@ -1,6 +1,7 @@
 """What can be asked: a selection with values, for all rows, for one, or for a page."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ _SHOWN: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-unty
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Asked(ABC):
     """What can be asked: a selection, and values of its parameters."""
 
     _selection: Selection
@@ -35,8 +36,9 @@ class Asked:
         """The statement, parameters by name."""
         return str(self._statement().compile(dialect=_SHOWN))
 
+    @abstractmethod
     def _statement(self) -> Select[Any]:
-        raise NotImplementedError
+        """The statement, made anew."""
 
     @cached_property
     def _question(self) -> Question:

@@ -35,6 +35,10 @@ def ask(connection: Connection, text: str, parameters: Any) -> Any:
         return row
     except connection.dialect.loaded_dbapi.Error as error:
         raise _wrapped(connection, cursor, text, error) from error
+    except BaseException as error:
+        if not isinstance(error, Exception):  # cancelled: the statement may still be going on
+            connection.invalidate(error)
+        raise
     finally:
         cursor.close()
         if is_recording():
