@@ -117,10 +117,12 @@ async def test_a_cancelled_statement_gives_its_connection_up(engine: Engine, dat
     for _ in range(2):
         async with AsyncSession(own) as session:
             await slow.fetch(session, seconds=0)
+            before = await session.scalar(text("SELECT pg_backend_pid()"))
     with pytest.raises(TimeoutError):
         async with AsyncSession(own) as session, asyncio.timeout(0.3):
             await slow.fetch(session, seconds=30)
     async with AsyncSession(own) as session:
         assert b'"a"' in await ALL.fetch(session)
+        assert await session.scalar(text("SELECT pg_backend_pid()")) != before
     assert own.pool.checkedout() == 0  # type: ignore[attr-defined]
     await own.dispose()

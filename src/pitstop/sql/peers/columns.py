@@ -1,6 +1,7 @@
 """Which columns of which instances are loaded together when one instance's are loaded on demand."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, tuple_
@@ -9,7 +10,16 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from pitstop.sql.peers import inside
 from pitstop.sql.peers.ledger import Ledger
 
-__all__ = ["chunks", "is_expression", "is_one_of", "key_attributes", "peers", "together"]
+__all__ = [
+    "chunks",
+    "is_expression",
+    "is_one_of",
+    "key_attributes",
+    "may_be_orphan",
+    "may_orphan",
+    "peers",
+    "together",
+]
 
 _MAX_PEERS = 5_000
 _NOT_LOADED_ALONG = (True, "select", "dynamic", "write_only", "raise", "raise_on_sql", "noload")
@@ -31,6 +41,30 @@ def together(state: State, asked: frozenset[str]) -> frozenset[str]:
     if all(name in relationships and relationships[name].lazy in _NOT_LOADED_ALONG for name in others):
         return names
     return frozenset()
+
+
+@cache
+def may_orphan(mapper: Mapper[Any]) -> bool:
+    """Whether children of such an instance are deleted when they leave it.
+
+    Of an expired parent SQLAlchemy cannot tell whether a child left it: to load one early would delete
+    what the ordinary load lets live.
+    """
+    return any(
+        relationship.cascade.delete_orphan
+        for each in mapper.base_mapper.self_and_descendants
+        for relationship in each.relationships
+    )
+
+
+@cache
+def may_be_orphan(mapper: Mapper[Any]) -> bool:
+    """Whether such an instance is deleted when it leaves its parent, which an expired one does not know."""
+    return any(
+        relationship.cascade.delete_orphan and relationship.mapper.base_mapper is mapper.base_mapper
+        for each in mapper.registry.mappers
+        for relationship in each.relationships
+    )
 
 
 def is_expression(mapper: Mapper[Any], name: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import MapperProperty
 
 from pitstop.errors import SettingsError
 from pitstop.sql.peers import deferred, inside, related, unexpired
-from pitstop.sql.peers.columns import is_expression, together
+from pitstop.sql.peers.columns import is_expression, may_orphan, together
 from pitstop.sql.peers.kept import watch_expiry
 from pitstop.sql.peers.ledger import Ledger
 from pitstop.sql.peers.listening import Listening
@@ -144,7 +144,8 @@ class PeerLoading(Listening):
         if not inside.is_unexpired(state, asked) and not inside.hears_refresh(state):
             return partial(deferred.load, execution, state, names, ledger) if ledger.may_load(group) else None
         # code that commits each time around would have everything loaded again and again
-        if times >= self._touch + _MAX_COLUMN_LOADS or any(is_expression(mapper, name) for name in names):
+        again = times >= self._touch + _MAX_COLUMN_LOADS
+        if again or may_orphan(mapper) or any(is_expression(mapper, name) for name in names):
             return None
         return partial(unexpired.load, execution, state, names, ledger)
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm.util import LoaderCriteriaOption
 
 from pitstop.sql.peers import inside
 from pitstop.sql.peers.batch import Batch
+from pitstop.sql.peers.columns import may_be_orphan, may_orphan
 from pitstop.sql.peers.kept import is_free, keep, keep_targets
 from pitstop.sql.peers.ledger import Ledger
 from pitstop.sql.peers.listening import others_listen
@@ -27,6 +28,8 @@ def load(execution: ORMExecuteState, state: State, prop: Relationship, ledger: L
         return None
     session = execution.session
     if state.modified or state.expired or not ledger.may_look():
+        return None
+    if _concerns_orphans(prop.mapper) and _some_expired(session, prop.mapper):
         return None
     peers = _peers(session, state, prop, ledger)
     runs = ledger.family(state.runid)
@@ -64,6 +67,16 @@ def _load_targets(
     found = zip(targets, rest, strict=True)
     keep_targets(batch, prop, [(target, peers) for target, peers in found if target is not None])
     return _as_rows(prop, targets[0])
+
+
+def _concerns_orphans(mapper: Any) -> bool:
+    return may_orphan(mapper) or may_be_orphan(mapper)
+
+
+def _some_expired(session: Session, mapper: Any) -> bool:
+    """Whether rows of a class may refresh an expired instance of the session earlier than the code asks."""
+    states = session.identity_map.all_states()
+    return any(each.expired and each.manager.mapper.base_mapper is mapper.base_mapper for each in states)
 
 
 def _as_rows(prop: Relationship, value: Any) -> list[Any]:
