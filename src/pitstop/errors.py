@@ -11,6 +11,11 @@
     ├── StoreError             the local record cannot be read or written
     ├── FixError               source fixes
     │   └── FixRefused         a fix that cannot be made safely
+    ├── CacheError             the cache
+    │   ├── UnkeyableArgument  an argument that cannot be part of a key
+    │   ├── UncacheableValue   a value that would not come back as it went in
+    │   ├── RedisUnavailable   Redis cannot be reached or does not answer in time
+    │   └── FenceFailed        a commit was refused: its fence could not be written
     ├── ReadModelError         a read model that cannot be derived or asked
     │   └── CursorError        a cursor that is none of this read model's
     └── BenchError             a load run that cannot be made or compared
@@ -24,17 +29,22 @@ from types import ModuleType
 
 __all__ = [
     "BenchError",
+    "CacheError",
     "CursorError",
+    "FenceFailed",
     "FixError",
     "FixRefused",
     "MissingExtra",
     "PitstopError",
     "ReadModelError",
+    "RedisUnavailable",
     "ServerError",
     "ServerNotFound",
     "ServerStartFailed",
     "SettingsError",
     "StoreError",
+    "UncacheableValue",
+    "UnkeyableArgument",
     "require",
 ]
 
@@ -79,6 +89,34 @@ class FixError(PitstopError):
 
 class FixRefused(FixError):
     """A fix cannot be made safely. Cure: make it by hand; the message says where and why."""
+
+
+class CacheError(PitstopError):
+    """Something is wrong in the cache."""
+
+
+class UnkeyableArgument(CacheError, TypeError):
+    """An argument cannot be part of a key. Cure: name it in ``ignore=[...]`` if the value does not depend
+    on it, or give its class a ``__cache_key__()`` method that returns what it stands for.
+    """
+
+
+class UncacheableValue(CacheError, TypeError):
+    """A value would not come back from Redis as it went in. Cure: annotate the function's return type, or
+    return a model, dataclass or plain data instead of what the message names.
+    """
+
+
+class RedisUnavailable(CacheError):
+    """Redis cannot be reached or does not answer in time. Cure: check the address in the message and that
+    the server is up; cached functions go on without it.
+    """
+
+
+class FenceFailed(CacheError):
+    """A commit was refused because its fence could not be written (``on_fence_failure="refuse"``). The
+    transaction is rolled back. Cure: retry when Redis is back, or choose ``"outbox"``.
+    """
 
 
 class ReadModelError(PitstopError):

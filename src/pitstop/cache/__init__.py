@@ -1,0 +1,1 @@
+"""The cache that never serves stale data."""
