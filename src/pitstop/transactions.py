@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 __all__ = ["Changes", "Participant", "join"]
@@ -19,6 +19,7 @@ log = logging.getLogger("pitstop.transactions")
 
 _KEY = "pitstop.transactions"
 UNKNOWN_TABLE = "*"
+UNKNOWN: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,27 @@ class Changes:
             changed is in ``new``.
         tables: names of the tables that bulk statements wrote; ``"*"`` stands for a textual statement,
             whose tables are not known.
+        notes: what the participant's ``note`` said of the objects.
     """
 
     new: tuple[Any, ...] = ()
     dirty: tuple[Any, ...] = ()
     deleted: tuple[Any, ...] = ()
     tables: frozenset[str] = frozenset()
+    notes: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.new or self.dirty or self.deleted or self.tables)
 
 
 class Participant(Protocol):
-    """What takes part. Called once per transaction that wrote something, savepoints not counted apart."""
+    """What takes part. Called once per transaction that wrote something, savepoints not counted apart; each
+    time with the same ``changes``.
+
+    A participant may also have ``note(kind, instance, before)``: called at each flush for each written
+    object, ``kind`` being ``"new"``, ``"dirty"`` or ``"deleted"`` and ``before`` the values that a dirty one
+    had before (``UNKNOWN`` where it was not loaded); the strings that it returns are collected in ``Changes.notes``.
+    """
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:
         """Everything is flushed, COMMIT comes next. To raise rolls the transaction back."""
@@ -83,6 +92,7 @@ class _Ledger:
 
     def __init__(self) -> None:
         self.entries: list[tuple[tuple[SessionTransaction, ...], str, Any]] = []
+        self.sealed: Changes | None = None
 
     def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
         savepoints = _savepoints(session)
@@ -91,10 +101,16 @@ class _Ledger:
     def drop(self, savepoint: SessionTransaction) -> None:
         self.entries = [entry for entry in self.entries if savepoint not in entry[0]]
 
+    def seal(self) -> Changes:
+        """What was written, now that nothing more will be."""
+        if self.sealed is None:
+            self.sealed = self.changes()
+        return self.sealed
+
     def changes(self) -> Changes:
-        found: dict[str, dict[int, Any]] = {"new": {}, "dirty": {}, "deleted": {}, "tables": {}}
+        found: dict[str, dict[Any, Any]] = {"new": {}, "dirty": {}, "deleted": {}, "tables": {}, "notes": {}}
         for _, kind, thing in self.entries:
-            key = hash(thing) if kind == "tables" else id(thing)
+            key = thing if kind in ("tables", "notes") else id(thing)
             if kind == "dirty" and key in found["new"]:
                 continue
             found[kind][key] = thing
@@ -102,8 +118,17 @@ class _Ledger:
             tuple(found["new"].values()),
             tuple(found["dirty"].values()),
             tuple(found["deleted"].values()),
-            frozenset(found["tables"].values()),
+            frozenset(found["tables"]),
+            frozenset(found["notes"]),
         )
+
+
+def _before(instance: Any) -> dict[str, Any]:
+    """The column values that a flush is changing, as they were; ``UNKNOWN`` where they were not loaded."""
+    state = inspect(instance)
+    histories = ((each.key, state.attrs[each.key].history) for each in state.mapper.column_attrs)
+    changed = ((key, history.deleted) for key, history in histories if history.added or history.deleted)
+    return {key: deleted[0] if deleted else UNKNOWN for key, deleted in changed}
 
 
 def _savepoints(session: Session) -> tuple[SessionTransaction, ...]:
@@ -141,9 +166,17 @@ class _Listener:
 
     def after_flush(self, session: Session, context: Any) -> None:
         ledger = self.ledger(session)
-        ledger.add(session, "new", session.new)
-        ledger.add(session, "dirty", (each for each in session.dirty if session.is_modified(each)))
-        ledger.add(session, "deleted", session.deleted)
+        written = {
+            "new": list(session.new),
+            "dirty": [each for each in session.dirty if session.is_modified(each)],
+            "deleted": list(session.deleted),
+        }
+        note = getattr(self.participant, "note", None)
+        for kind, instances in written.items():
+            ledger.add(session, kind, instances)
+            if note is not None:
+                for each in instances:
+                    ledger.add(session, "notes", note(kind, each, _before(each) if kind == "dirty" else {}))
 
     def do_orm_execute(self, state: ORMExecuteState) -> None:
         if not state.is_select:
@@ -156,7 +189,7 @@ class _Listener:
             return
         session.flush()
         ledger = session.info.get(self.key)
-        changes = ledger.changes() if ledger is not None else None
+        changes = ledger.seal() if ledger is not None else None
         if changes:
             self.participant.before_commit(session.connection(), changes)
 
@@ -164,7 +197,7 @@ class _Listener:
         if session.in_nested_transaction():
             return
         ledger = session.info.pop(self.key, None)
-        changes = ledger.changes() if ledger is not None else None
+        changes = ledger.seal() if ledger is not None else None
         if changes:
             try:
                 self.participant.after_commit(changes)
@@ -178,7 +211,7 @@ class _Listener:
         if previous.nested:
             ledger.drop(previous)
         elif previous.parent is None:
-            changes = session.info.pop(self.key).changes()
+            changes = session.info.pop(self.key).seal()
             if changes:
                 self.participant.after_rollback(changes)
 

@@ -1,0 +1,298 @@
+"""Coherence: the thread of a process that holds its lease, hears what others change, and acknowledges it.
+
+One connection carries the renewals and the announcements, so that they keep their order: when a renewal
+is answered, everything announced before it has been written into the change log.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from hiredis import PushNotification
+
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.clock import clock
+from pitstop.cache.commands import Commands
+from pitstop.cache.messages import EVERYTHING, decode_announcement
+from pitstop.cache.redis import Client, Wire
+from pitstop.cache.signals import Acknowledgements, Signals
+from pitstop.errors import CacheError, RedisUnavailable
+
+__all__ = ["Coherence", "Policy"]
+
+log = logging.getLogger("pitstop.cache")
+
+_TICKS = 3  # renewals within one lease
+_CONNECT_SECONDS = 1.0
+_PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between attempts to join; the last goes on
+
+
+class Policy:
+    """How long what is remembered may be trusted.
+
+    Args:
+        lease: seconds for which a holder may go by what it knows after its last renewal.
+        memory: seconds for which its memory may be served; more than a lease only where reads may be stale.
+    """
+
+    __slots__ = ("lease", "memory")
+
+    def __init__(self, *, lease: float, memory: float) -> None:
+        self.lease = lease
+        self.memory = memory
+
+
+class Coherence:
+    """The lease of this process.
+
+    Args:
+        client: the Redis.
+        commands: the cache's names and scripts.
+        changes: the change log that announcements are written into.
+        policy: the times.
+        recover: called in the thread before each lease that does not continue the one before: replays
+            what could not be told to Redis. Raises to be tried again.
+        tick: called in the thread at each renewal.
+
+    Attributes:
+        until: what Redis says may be trusted until then, by :data:`pitstop.cache.clock.clock`.
+        memory_until: memory may be served until then.
+        contact: when Redis last answered.
+        holder: the present id of this process; empty before the first lease.
+        signals: wakes those who wait for another's load, by digest.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        commands: Commands,
+        changes: ChangeLog,
+        policy: Policy,
+        recover: Callable[[], None],
+        tick: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._commands = commands
+        self._changes = changes
+        self._policy = policy
+        self._recover = recover
+        self._tick = tick
+        self.until = self.memory_until = 0.0
+        self.contact = clock()
+        self.holder = b""
+        self.signals = Signals()
+        self._distrusted = False
+        self._acknowledgements: dict[bytes, Acknowledgements] = {}
+        self._asked: deque[Future[None]] = deque()
+        self._expected: deque[Callable[[Any], None]] = deque()
+        self._wire: Wire | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self.contact = clock()
+                self._thread = threading.Thread(target=self._run, name="pitstop-cache", daemon=True)
+                self._thread.start()
+
+    def close(self, *, seconds: float = 2.0) -> None:
+        """Give the lease back and end the thread."""
+        self._stop.set()
+        self.until = self.memory_until = 0.0
+        wire, thread = self._wire, self._thread
+        if wire is not None:
+            wire.wake()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis may be used: a lease is held."""
+        return clock() < self.until
+
+    def lapse(self) -> None:
+        """Trust nothing until the next renewal: Redis did not answer somebody in time."""
+        self.until = self.memory_until = 0.0
+
+    def distrust(self) -> None:
+        """End this lease, and :meth:`recover` before the next: something could not be told to Redis."""
+        self._distrusted = True  # before the lapse: a renewal that comes between looks at it last
+        self.lapse()
+        wire = self._wire
+        if wire is not None:
+            wire.wake()
+
+    def joined(self) -> "Future[None]":
+        """Completes with the next lease; at once if there is one."""
+        future = self.signals.expect("joined")
+        if self.is_up:
+            self.signals.send("joined")
+        return future
+
+    def barrier(self) -> "Future[None]":
+        """Completes when all that was announced before now is in the change log; fails if that is not known."""
+        future: Future[None] = Future()
+        wire = self._wire
+        if wire is None or not self.is_up:
+            future.set_exception(RedisUnavailable("no lease is held"))
+            return future
+        self._asked.append(future)
+        wire.wake()
+        return future
+
+    def gather(self, fence: bytes) -> Acknowledgements:
+        """Begin to collect the acknowledgements of an announcement; before it is sent."""
+        gathered = self._acknowledgements[fence] = Acknowledgements()
+        return gathered
+
+    def settle(self, fence: bytes) -> None:
+        """Collect them no longer."""
+        self._acknowledgements.pop(fence, None)
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                self._hold()
+            except RedisUnavailable as error:
+                if self.holder:
+                    log.warning("the cache lost Redis and goes on without it: %s", error)
+            except CacheError as error:
+                log.error("the cache does not use Redis: %s", error)  # noqa: TRY400 - the message is the cure
+                attempt = len(_PAUSES)
+            except Exception:
+                log.exception("the cache's connection to Redis failed")
+            attempt = 0 if self.holder else attempt + 1
+            self._lose()
+            self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+
+    def _lose(self) -> None:
+        self.until = self.memory_until = 0.0
+        self.holder = b""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+        self._expected.clear()
+        while self._asked:
+            self._asked.popleft().set_exception(RedisUnavailable("the lease was lost"))
+        self._changes.forget()
+        self.signals.send_all()
+
+    def _hold(self) -> None:
+        """Join, and hold the lease until it is lost or given back."""
+        wire = Wire(self._client.coordination_address(self._commands.epoch), connect_seconds=_CONNECT_SECONDS)
+        self._wire = wire
+        holder = os.urandom(8).hex().encode()
+        run_id = self._inspect(wire)
+        wire.send((b"SUBSCRIBE", self._commands.channel, self._commands.inbox(holder)))
+        self._distrusted = False
+        self._recover()
+        self._join(wire, holder, run_id)
+        while not self._stop.is_set():
+            self._renew(wire)
+            self._listen(wire, clock() + self._policy.lease / _TICKS)
+            self._changes.expire(clock())
+            self._tick()
+        wire.blocking([self._commands.leave(holder)], _CONNECT_SECONDS)
+
+    def _inspect(self, wire: Wire) -> bytes:
+        """The run id of the server, which must not evict what the cache cannot do without."""
+        (text,) = wire.blocking([(b"INFO",)], self._policy.lease)
+        if not isinstance(text, bytes):
+            raise CacheError(f"the server refuses INFO, which the cache needs: {text}")
+        facts = dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
+        policy = facts.get(b"maxmemory_policy", b"").decode()
+        if policy.startswith("allkeys"):
+            raise CacheError(
+                f"the server's maxmemory-policy is {policy}, which evicts what keeps the cache from serving "
+                "stale data: set noeviction or one of the volatile policies"
+            )
+        return facts[b"run_id"]
+
+    def _join(self, wire: Wire, holder: bytes, run_id: bytes) -> None:
+        join = self._commands.join(holder, run_id, lease=self._policy.lease)
+        sent = clock()
+        (epoch,) = self._client.on_wire(wire, [join], self._policy.lease)
+        if not isinstance(epoch, bytes):
+            raise CacheError(f"the server refuses the cache's scripts: {epoch}")
+        self.holder = holder
+        self._changes.forget()
+        self._grant(sent)
+
+    def _grant(self, sent: float) -> None:
+        # counted from when it was sent: Redis counts from when it came, which is later
+        self.until = sent + self._policy.lease
+        self.memory_until = sent + self._policy.memory
+        self.contact = sent
+        if self._distrusted:
+            self.lapse()
+        else:
+            self.signals.send("joined")
+
+    def _renew(self, wire: Wire) -> None:
+        sent = clock()
+
+        def renewed(reply: Any) -> None:
+            if reply != 1:
+                raise RedisUnavailable("the lease had run out; everything in memory is dropped")
+            self._grant(sent)
+
+        self._send(wire, self._commands.renew(self.holder, lease=self._policy.lease), renewed)
+
+    def _send(self, wire: Wire, command: tuple[bytes, ...], heard: Callable[[Any], None]) -> None:
+        self._expected.append(heard)
+        wire.send(command)
+
+    def _listen(self, wire: Wire, until: float) -> None:
+        while (left := until - clock()) > 0 and not self._stop.is_set():
+            if self._distrusted:
+                raise RedisUnavailable("something waits to be told to Redis")
+            for frame in wire.receive(left):
+                self._hear(wire, frame)
+            while self._asked:
+                self._send(wire, (b"PING",), self._asked.popleft().set_result)
+        if self._expected and clock() - self.contact > 2 * self._policy.lease:
+            raise RedisUnavailable(f"no answer within {2 * self._policy.lease:g} s")
+
+    def _hear(self, wire: Wire, frame: Any) -> None:
+        if not isinstance(frame, PushNotification):
+            self._expected.popleft()(frame)
+        elif frame[0] == b"message" and frame[1] == self._commands.channel:
+            self._change(wire, frame[2])
+        elif frame[0] == b"message":
+            self._read(frame[2])
+
+    def _change(self, wire: Wire, message: bytes) -> None:
+        announced = decode_announcement(message)
+        if announced.sender == self.holder:
+            return  # written down when it was sent
+        if EVERYTHING in announced.tags:
+            self._changes.forget()
+        elif announced.seconds:
+            self._changes.open(announced.fence, announced.tags, until=clock() + announced.seconds)
+        else:
+            self._changes.close(announced.fence, announced.tags)
+        if announced.waits:
+            inbox = self._commands.inbox(announced.sender)
+            self._send(wire, (b"PUBLISH", inbox, b"a" + announced.fence + self.holder), _ignore)
+
+    def _read(self, message: bytes) -> None:
+        if message[:1] == b"f":
+            self.signals.send(message[1:].decode())
+            return
+        fence, holder = message[1:17], message[17:]
+        gathered = self._acknowledgements.get(fence)
+        if gathered is not None:
+            gathered.hear(holder)
+
+
+def _ignore(reply: Any) -> None:
+    """The number of receivers of an acknowledgement."""

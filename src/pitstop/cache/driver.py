@@ -1,0 +1,143 @@
+"""Drivers: they do what a flow asks for, in async code or in blocking code."""
+
+import asyncio
+from concurrent.futures import Future
+from contextlib import closing
+from typing import Any, TypeVar
+
+from pitstop.cache.clock import clock
+from pitstop.cache.coherence import Coherence
+from pitstop.cache.commands import Command
+from pitstop.cache.flow import Call, Called, Steps, Wait
+from pitstop.cache.redis import Client
+from pitstop.errors import RedisUnavailable
+
+__all__ = ["AsyncDriver", "BlockingDriver"]
+
+T = TypeVar("T")
+
+_BARRIER_SECONDS = 0.5
+
+
+class AsyncDriver:
+    """Drives flows in an event loop.
+
+    Args:
+        client: the Redis; None without.
+        coherence: the lease; None without Redis.
+        soft_seconds: how long one exchange with Redis may take.
+    """
+
+    def __init__(self, *, client: Client | None, coherence: Coherence | None, soft_seconds: float) -> None:
+        self._client = client
+        self._coherence = coherence
+        self._soft_seconds = soft_seconds
+
+    async def drive(self, flow: Steps[T]) -> T:
+        """Do what a flow asks for, to its end."""
+        with closing(flow):
+            reply: Any = None
+            error: Exception | None = None
+            while True:
+                try:
+                    effect = flow.send(reply) if error is None else flow.throw(error)
+                except StopIteration as stop:
+                    found: T = stop.value
+                    return found
+                reply = error = None
+                try:
+                    reply = await self._do(effect)
+                except RedisUnavailable as unavailable:
+                    error = unavailable
+
+    async def _do(self, effect: Any) -> Any:
+        if isinstance(effect, list):
+            return await self.run(effect)
+        if isinstance(effect, Call):
+            return await _called(effect)
+        if isinstance(effect, Wait):
+            return await _signalled(effect.future, effect.seconds)
+        return self._coherence is None or await _signalled(self._coherence.barrier(), _BARRIER_SECONDS)
+
+    async def run(self, commands: list[Command]) -> list[Any]:
+        """Send commands.
+
+        Raises:
+            RedisUnavailable: no reply within the soft time-out.
+        """
+        assert self._client is not None, "a flow without Redis sends nothing"
+        return await self._client.run(commands, seconds=self._soft_seconds)
+
+
+class BlockingDriver:
+    """Drives flows in a thread; arguments as of :class:`AsyncDriver`."""
+
+    def __init__(self, *, client: Client | None, coherence: Coherence | None, soft_seconds: float) -> None:
+        self._client = client
+        self._coherence = coherence
+        self._soft_seconds = soft_seconds
+
+    def drive(self, flow: Steps[T]) -> T:
+        """Do what a flow asks for, to its end."""
+        with closing(flow):
+            reply: Any = None
+            error: Exception | None = None
+            while True:
+                try:
+                    effect = flow.send(reply) if error is None else flow.throw(error)
+                except StopIteration as stop:
+                    found: T = stop.value
+                    return found
+                reply = error = None
+                try:
+                    reply = self._do(effect)
+                except RedisUnavailable as unavailable:
+                    error = unavailable
+
+    def _do(self, effect: Any) -> Any:
+        if isinstance(effect, list):
+            return self.run(effect)
+        if isinstance(effect, Call):
+            return _call(effect)
+        if isinstance(effect, Wait):
+            return _happened(effect.future, effect.seconds)
+        return self._coherence is None or _happened(self._coherence.barrier(), _BARRIER_SECONDS)
+
+    def run(self, commands: list[Command]) -> list[Any]:
+        """Send commands; as :meth:`AsyncDriver.run`."""
+        assert self._client is not None, "a flow without Redis sends nothing"
+        return self._client.run_blocking(commands, seconds=self._soft_seconds)
+
+
+async def _called(effect: Call) -> Called:
+    began = clock()
+    effect.notes.enter()
+    try:
+        return Called(await effect.function(), None, clock() - began)
+    except Exception as error:  # noqa: BLE001 - it goes to the caller
+        return Called(None, error, clock() - began)
+
+
+def _call(effect: Call) -> Called:
+    began = clock()
+    effect.notes.enter()
+    try:
+        return Called(effect.function(), None, clock() - began)
+    except Exception as error:  # noqa: BLE001 - it goes to the caller
+        return Called(None, error, clock() - began)
+
+
+async def _signalled(future: "Future[None]", seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+    except (TimeoutError, RedisUnavailable):
+        return False
+    return True
+
+
+def _happened(future: "Future[None]", seconds: float) -> bool:
+    try:
+        future.result(seconds)
+    except (TimeoutError, RedisUnavailable):
+        return False
+    return True

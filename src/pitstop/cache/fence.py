@@ -1,0 +1,264 @@
+"""The fence around a commit: what a session wrote is invalidated in every process before the commit returns."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from string import Formatter
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Table, inspect, text
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from pitstop.cache.driver import AsyncDriver, BlockingDriver
+from pitstop.cache.flow import Steps
+from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
+from pitstop.cache.request import family_of, user_tag
+from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
+from pitstop.transactions import UNKNOWN, UNKNOWN_TABLE, Changes
+
+__all__ = ["CommitFence", "Outbox", "RowTags", "row_tag", "table_tag"]
+
+log = logging.getLogger("pitstop.cache")
+
+RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
+# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when the
+# fence has run out. A shorter time of the user's own stays.
+_BOUND_IDLE_TIME = text(
+    "SELECT set_config(name, :ms, true) FROM (SELECT 'idle_in_transaction_session_timeout' AS name) AS setting "
+    "WHERE extract(epoch FROM current_setting(name)::interval) * 1000 NOT BETWEEN 1 AND :most"
+)
+
+
+class Outbox(Protocol):
+    """Where invalidations wait while Redis is away, in the database of the transaction."""
+
+    def store(self, connection: Connection, tags: tuple[str, ...]) -> bool:
+        """Write them down in this transaction; False if the database has no place for them."""
+
+
+def table_tag(table: str) -> str:
+    """The tag of everything that depends on a table as a whole; each write to it changes it."""
+    return f"table.{table}"
+
+
+def row_tag(table: str, identity: Iterable[object]) -> str:
+    """The tag of everything that depends on one row."""
+    return f"row.{table}:{','.join(map(str, identity))}"
+
+
+class _Rule:
+    """The tags of the rows of one model."""
+
+    def __init__(self, model: type, tags: RowTags) -> None:
+        self.model = model
+        self.tables = frozenset(each.fullname for each in inspect(model).tables if isinstance(each, Table))
+        self._tags = tags if callable(tags) else _template_tags(tuple([tags] if isinstance(tags, str) else tags))
+        self.families = self._probed()
+
+    def of(self, instance: Any) -> tuple[str, ...]:
+        """The tags of a row."""
+        found = self._tags(instance)
+        return (found,) if isinstance(found, str) else tuple(found)
+
+    def before(self, instance: Any, before: Mapping[str, Any]) -> tuple[str, ...]:
+        """The tags of a row as it was; the families of them all where that is not known."""
+        try:
+            return self.of(_Before(instance, before))
+        except _UnknownBefore:
+            return self.families
+
+    def _probed(self) -> tuple[str, ...]:
+        """The families of its tags, which bulk writes invalidate: learnt from a row that could be any."""
+        try:
+            tags = self.of(_AnyRow())
+        except Exception as error:
+            raise SettingsError(
+                f"tags of {self.model.__name__} cannot be made without a row ({error}): what a bulk write changes "
+                "would not be known; write them as plain f-strings of attributes, or as templates: "
+                '["order:{id}"]'
+            ) from error
+        return tuple(dict.fromkeys(map(family_of, tags)))
+
+
+class _AnyRow:
+    """Stands for any row: each attribute is one more such thing, and reads as a star."""
+
+    def __getattr__(self, name: str) -> "_AnyRow":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __str__(self) -> str:
+        return "*"
+
+    def __format__(self, spec: str) -> str:
+        return "*"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "_AnyRow":
+        return self
+
+    def __iter__(self) -> Any:
+        return iter((self,))
+
+
+def _tracked(instance: Any) -> list[str]:
+    """The automatic tags of a written row: itself, and the tables it lies in as a whole."""
+    mapper = inspect(instance).mapper
+    tables = [each.fullname for each in mapper.tables if isinstance(each, Table)]
+    identity = mapper.primary_key_from_instance(instance)
+    return [tag for table in tables for tag in (table_tag(table), row_tag(table, identity))]
+
+
+def _template_tags(templates: tuple[str, ...]) -> Callable[[Any], list[str]]:
+    fields = {name for each in templates for _, name, _, _ in Formatter().parse(each) if name}
+
+    def tags(instance: Any) -> list[str]:
+        values = {name.partition(".")[0]: getattr(instance, name.partition(".")[0]) for name in fields}
+        return [each.format_map(values) for each in templates]
+
+    return tags
+
+
+class _Before:
+    """An instance as it was before a flush."""
+
+    def __init__(self, instance: Any, before: Mapping[str, Any]) -> None:
+        self._instance = instance
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._before[name] if name in self._before else getattr(self._instance, name)
+        if value is UNKNOWN:
+            raise _UnknownBefore(name)
+        return value
+
+
+class _UnknownBefore(Exception):
+    """A tag depends on a value that was overwritten without having been loaded."""
+
+
+class _Commit:
+    """A commit under way."""
+
+    __slots__ = ("connection", "fence", "tags", "unfenced")
+
+    def __init__(self, connection: Connection, tags: tuple[str, ...]) -> None:
+        self.connection = connection
+        self.tags = tags
+        self.fence: Fence | None = None
+        self.unfenced = False
+
+
+class CommitFence:
+    """Takes part in the commits of sessions.
+
+    Args:
+        invalidation: makes the other processes drop what changes.
+        driver, blocking: drive its flows, in an async session and in a sync one.
+        refuses: whether a commit that cannot be fenced is refused.
+        outbox: keeps what Redis could not be told; None for this process only.
+    """
+
+    def __init__(
+        self,
+        invalidation: Invalidation,
+        *,
+        driver: AsyncDriver,
+        blocking: BlockingDriver,
+        refuses: bool,
+        outbox: Outbox | None,
+    ) -> None:
+        self._invalidation = invalidation
+        self._driver = driver
+        self._blocking = blocking
+        self._refuses = refuses
+        self._outbox = outbox
+        self._rules: list[_Rule] = []
+        self._open: dict[int, _Commit] = {}
+        self.tracks = False
+
+    def add(self, model: type, tags: RowTags) -> None:
+        """Rows of this model carry these tags."""
+        self._rules.append(_Rule(model, tags))
+
+    def note(self, kind: str, instance: Any, before: Mapping[str, Any]) -> Iterable[str]:
+        """The tags of a written row, as it is and as it was."""
+        found: list[str] = []
+        for rule in self._rules:
+            if isinstance(instance, rule.model):
+                found += rule.of(instance)
+                if before:
+                    found += rule.before(instance, before)
+        if self.tracks:
+            found += _tracked(instance)
+        return found
+
+    def before_commit(self, connection: Connection, changes: Changes) -> None:
+        """Fence what the transaction wrote."""
+        tags = self._tags(changes)
+        if not tags:
+            return
+        self._open[id(changes)] = commit = _Commit(connection, tags)
+        try:
+            commit.fence = self._drive(self._invalidation.fence(tags))
+        except RedisUnavailable as error:
+            self._without(commit, error)
+        if commit.fence is not None and connection.dialect.name == "postgresql":
+            ms = int(FENCE_SECONDS / 2 * 1000)
+            connection.execute(_BOUND_IDLE_TIME, {"ms": str(ms), "most": ms})
+
+    def _without(self, commit: "_Commit", error: RedisUnavailable) -> None:
+        """What is done when Redis cannot be reached: refuse, or wait until nobody trusts it, and go on."""
+        if self._refuses:
+            raise FenceFailed(
+                f"commit refused: redis cannot be told what changes ({error}); retry when it is back, or "
+                "choose on_fence_failure='outbox'"
+            ) from error
+        self._drive(self._invalidation.wait_out())
+        try:
+            commit.fence = self._drive(self._invalidation.fence(commit.tags))
+        except RedisUnavailable:
+            self._invalidation.begin_unfenced()
+            commit.unfenced = True
+            if self._outbox is None or not self._outbox.store(commit.connection, commit.tags):
+                log.warning(
+                    "committed while redis is away; %d tags wait in this process until it is back", len(commit.tags)
+                )
+
+    def after_commit(self, changes: Changes) -> None:
+        """Take the fence off; what it fenced gets new tokens."""
+        commit = self._open.pop(id(changes), None)
+        if commit is None:
+            return
+        if commit.fence is not None:
+            self._drive(self._invalidation.release(commit.fence))
+        elif commit.unfenced:
+            self._drive(self._invalidation.end_unfenced(commit.tags))
+
+    def after_rollback(self, changes: Changes) -> None:
+        """Take the fence off, unless it is not known whether the transaction was committed."""
+        commit = self._open.pop(id(changes), None)
+        if commit is None:
+            return
+        lost = commit.connection.invalidated
+        if commit.fence is not None and not lost:
+            self._drive(self._invalidation.release(commit.fence))
+        elif commit.unfenced:
+            self._drive(self._invalidation.end_unfenced(commit.tags if lost else ()))
+
+    def _tags(self, changes: Changes) -> tuple[str, ...]:
+        """Internal names of all that the transaction changes."""
+        names = dict.fromkeys(map(user_tag, changes.notes))
+        for table in changes.tables:
+            for rule in self._rules:
+                if table == UNKNOWN_TABLE or table in rule.tables:
+                    names.update(dict.fromkeys(map(user_tag, rule.families)))
+        if self.tracks:
+            for table in changes.tables:
+                names.update(dict.fromkeys((user_tag(table_tag(table)), user_tag(f"row.{table}"))))
+        return tuple(names)
+
+    def _drive(self, flow: Steps[Any]) -> Any:
+        if in_greenlet():
+            return await_only(self._driver.drive(flow))
+        return self._blocking.drive(flow)

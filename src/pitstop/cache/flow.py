@@ -1,0 +1,410 @@
+"""What happens on a miss: the protocol of a reader, as generators that send nothing themselves.
+
+They yield what they need (commands for Redis, the call of the function, a wait, a barrier) and are given the
+outcome; :mod:`pitstop.cache.loads` drives them in async and in sync code.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pitstop.cache import ttl
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.clock import clock
+from pitstop.cache.coherence import Coherence
+from pitstop.cache.commands import TOKEN_BYTES, Command, Commands, is_clean, may_have_run_out
+from pitstop.cache.compression import compress, decompress
+from pitstop.cache.entry import Entry, pack, unpack
+from pitstop.cache.memory import Held, Memory, size_of
+from pitstop.cache.notes import Notes
+from pitstop.cache.request import Request, key_tag
+from pitstop.cache.stats import Stats
+from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
+
+__all__ = ["Barrier", "Call", "Called", "Effect", "Flow", "Flows", "Outcome", "Steps", "Wait", "checked"]
+
+LOCK_SECONDS = 5.0
+_MOST_WAITS = 20
+_KEPT_TAGS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the function; gives a :class:`Called`."""
+
+    function: Callable[[], Any]
+    notes: Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What the function returned or raised, and how many seconds it took."""
+
+    value: Any
+    error: Exception | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for a signal; gives whether it came in time."""
+
+    future: "Future[None]"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Wait until all that was announced so far is in the change log; gives whether that is known."""
+
+
+Effect = list[Command] | Call | Wait | Barrier
+T = TypeVar("T")
+Steps = Generator[Effect, Any, T]
+Flow = Steps["Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a flow ended with.
+
+    Attributes:
+        value: what the caller gets.
+        tags: all that it depends on.
+        held: it in memory, if it may be held.
+        shareable: whether somebody who asked while it was under way may have it as well.
+        error: what the function raised.
+        stale: whether its time is over and it is to be loaded anew.
+        missing: whether there is no value: another process is renewing it.
+    """
+
+    value: Any
+    tags: tuple[str, ...]
+    held: Held | None = None
+    shareable: bool = False
+    error: Exception | None = None
+    stale: bool = False
+    missing: bool = False
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first."""
+
+    entry: Entry | None
+    tokens: list[bytes | None]
+
+    @property
+    def clean(self) -> bool:
+        return all(is_clean(token) for token in self.tokens)
+
+
+class Flows:
+    """The flows of one cache.
+
+    Args:
+        commands: names and scripts.
+        changes: the change log.
+        memory: of this process.
+        coherence: the lease; None without Redis.
+        stats: what is counted.
+        keeping: load locks that are held, by load: the key, and since when; 0 for one to be given back.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        *,
+        changes: ChangeLog,
+        memory: Memory,
+        coherence: Coherence | None,
+        stats: Stats,
+        keeping: dict[bytes, tuple[str, float]],
+    ) -> None:
+        self._commands = commands
+        self._changes = changes
+        self._memory = memory
+        self._coherence = coherence
+        self._stats = stats
+        self._keeping = keeping
+
+    def fetch(self, request: Request) -> Flow:
+        """The value of a call that is not in memory."""
+        start = self._changes.changes
+        coherence = self._coherence
+        if coherence is None:
+            return (yield from self._load_alone(request, start))
+        if not coherence.is_up:
+            return (yield from self._bypass(request, start, "redis is away"))
+        try:
+            sight = yield from self._look(request)
+        except RedisUnavailable:
+            coherence.lapse()
+            return (yield from self._bypass(request, start, "redis is away"))
+        found = self._take(request, sight, start)
+        if found is not None:
+            return found
+        return (yield from self._load_locked(request, sight, start, coherence))
+
+    def _take(self, request: Request, sight: _Sight, start: int) -> Outcome | None:
+        """A hit in Redis, if the entry holds and need not be loaded anew."""
+        entry = sight.entry
+        # after the reply: what was lost meanwhile may have been a fence
+        if entry is None or request.mode != "read" or not self._is_up():
+            return None
+        now = time.time()
+        stale = entry.fresh_until <= now
+        if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
+            return None
+        try:
+            value = request.recipe.codec.decode(decompress(entry.payload) if entry.compressed else entry.payload)
+        except CacheError:
+            return None
+        tags = request.tags + tuple(entry.tags or ())
+        if stale:
+            self._stats.of(request.recipe.namespace).stale_hits += 1
+            return Outcome(value, tags, shareable=True, stale=True)
+        self._stats.of(request.recipe.namespace).redis_hits += 1
+        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000)
+        return Outcome(value, tags, held, shareable=True)
+
+    def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
+        beta = request.recipe.early
+        return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+
+    def _is_up(self) -> bool:
+        return self._coherence is None or self._coherence.is_up
+
+    def _look(self, request: Request) -> Steps[_Sight]:
+        """Read the value and the tokens of its tags; an entry that does not hold is left out."""
+        commands = self._commands
+        names = [commands.value(request.key), commands.epoch, *map(commands.token, request.tags)]
+        (replies,) = yield [(b"MGET", *names)]
+        stored, *tokens = checked(replies)
+        tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
+        entry = unpack(stored) if stored is not None else None
+        recipe = request.recipe
+        # past its time it is only for those who can have it renewed without their caller
+        until = entry and (entry.stale_until if recipe.stale_for and recipe.repeatable else entry.fresh_until)
+        if entry is None or until is None or until <= time.time():
+            return _Sight(None, tokens)
+        kept = len(tokens)
+        if list(entry.tokens[:kept]) != tokens:
+            return _Sight(None, tokens)
+        if entry.tags:
+            (more,) = yield [(b"MGET", *map(commands.token, entry.tags))]
+            if list(entry.tokens[kept:]) != checked(more):
+                return _Sight(None, tokens)
+        return _Sight(entry, tokens)
+
+    def _renewed(self, request: Request, sight: _Sight) -> Steps[None]:
+        """Have the tokens made that are missing or whose fences have run out; before the load begins."""
+        now = time.time()
+        asked = [
+            at
+            for at, token in enumerate(sight.tokens)
+            if at and may_have_run_out(token, now)  # the epoch is made by who joins
+        ]
+        if asked:
+            seconds = self._token_seconds(request)
+            replies = yield [self._commands.ask_token(request.tags[at - 1], seconds=seconds) for at in asked]
+            for at, reply in zip(asked, checked(replies), strict=True):
+                sight.tokens[at] = reply
+
+    def _load_locked(self, request: Request, sight: _Sight, start: int, coherence: Coherence) -> Flow:
+        """Load as the only one of all processes, or take what another has loaded meanwhile."""
+        load = os.urandom(8).hex().encode()
+        try:
+            for _ in range(_MOST_WAITS):
+                yield from self._renewed(request, sight)
+                if not sight.clean:
+                    return (yield from self._bypass(request, start, "a writer is at work"))
+                woken = coherence.signals.expect(request.key)
+                lock = self._commands.take_lock(
+                    request.key,
+                    load,
+                    coherence.holder,
+                    seconds=LOCK_SECONDS,
+                    seize=request.mode == "refresh",
+                )
+                (taken,) = checked((yield [lock]))
+                if taken == 1 or request.mode == "renew":
+                    coherence.signals.forget(request.key, woken)
+                    if taken != 1:
+                        return Outcome(None, (), missing=True)
+                    return (yield from self._load_and_fill(request, sight, start, load))
+                yield Wait(woken, LOCK_SECONDS)
+                coherence.signals.forget(request.key, woken)
+                start = self._changes.changes
+                sight = yield from self._look(request)
+                found = self._take(request, sight, start)
+                if found is not None:
+                    return found
+        except RedisUnavailable:
+            coherence.lapse()
+        return (yield from self._bypass(request, start, "redis is away"))
+
+    def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
+        notes = Notes(start=start, track=request.recipe.track)
+        self._keeping[load] = (request.key, clock())
+        try:
+            called: Called = yield Call(request.call, notes)
+        except GeneratorExit:  # cancelled: nothing can be sent from here
+            self._keeping[load] = (request.key, 0.0)
+            raise
+        self._keeping.pop(load, None)
+        tags = request.tags
+        try:
+            if called.error is None:
+                tags, tokens = yield from self._captured(request, sight, notes)
+                called, payload = self._encoded(request, called, notes)
+                if self._may_keep(request, called, notes):
+                    return (yield from self._fill(request, called, payload, tags, tokens, start, load))
+            yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
+        except RedisUnavailable:
+            self._lapse()
+        return Outcome(called.value, tags, error=called.error)
+
+    def _encoded(self, request: Request, called: Called, notes: Notes) -> tuple[Called, bytes]:
+        """The value as Redis keeps it; a value that cannot be kept is an error of the function."""
+        if notes.obstacle:
+            return called, b""
+        try:
+            return called, request.recipe.codec.checked_encode(called.value)
+        except UncacheableValue as error:
+            notes.refuse("its value cannot be stored")
+            return Called(None, error, called.seconds), b""
+
+    def _lapse(self) -> None:
+        if self._coherence is not None:
+            self._coherence.lapse()
+
+    def _captured(
+        self, request: Request, sight: _Sight, notes: Notes
+    ) -> Steps[tuple[tuple[str, ...], list[bytes | None]]]:
+        """All tags and their tokens. Those that only the load made known are asked for after it: that is
+        right only if nothing was announced for them since it began, which the barrier lets the log know.
+        """
+        more = tuple(sorted(notes.tags.difference(request.tags)))
+        tokens = list(sight.tokens)
+        if len(more) > _KEPT_TAGS:
+            notes.refuse(f"it depends on {len(more)} tags")
+        elif more:
+            seconds = self._token_seconds(request)
+            replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
+            tokens += checked(replies)
+        if (more or notes.since < notes.start) and not notes.obstacle and not (yield Barrier()):
+            notes.refuse("redis is away")
+        tags = request.tags + more
+        if not all(map(is_clean, tokens)):
+            notes.refuse("a writer is at work")
+        if not self._changes.unchanged(tags if notes.since < notes.start else more, notes.since):
+            notes.refuse("what it read was changed meanwhile")
+        return tags, tokens
+
+    def _may_keep(self, request: Request, called: Called, notes: Notes) -> bool:
+        if self._fresh_seconds(request, called) <= 0:
+            notes.refuse("its time to live is 0")
+        if notes.obstacle:
+            self._stats.of(request.recipe.namespace).refuse(notes.obstacle)
+        return not notes.obstacle
+
+    def _fill(
+        self,
+        request: Request,
+        called: Called,
+        payload: bytes,
+        tags: tuple[str, ...],
+        tokens: list[bytes | None],
+        start: int,
+        load: bytes,
+    ) -> Flow:
+        recipe = request.recipe
+        fresh = self._fresh_seconds(request, called)
+        until = time.time() + fresh
+        compressed, payload = compress(payload, level=recipe.level)
+        stored = pack(
+            payload,
+            tokens=[token or b"" for token in tokens],
+            tags=tags[len(request.tags) :] or None,
+            fresh_until=until,
+            stale_until=until + recipe.stale_for,
+            load_ms=called.seconds * 1000,
+            compressed=compressed,
+            negative=called.value is None,
+        )
+        renewed = [self._commands.renew_token(tag, seconds=self._token_seconds(request)) for tag in tags]
+        fill = self._commands.fill(request.key, load, stored, seconds=fresh + recipe.stale_for)
+        names = [self._commands.epoch, *map(self._commands.token, tags)]
+        _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
+        now[0] = now[0][:TOKEN_BYTES] if now[0] else None
+        held = self._hold(request, called.value, tags, start, fresh, called.seconds)
+        return Outcome(called.value, tags, held, shareable=now == tokens and self._is_up())
+
+    def _hold(
+        self, request: Request, value: Any, tags: tuple[str, ...], start: int, fresh: float, load_seconds: float
+    ) -> Held | None:
+        """Keep a value in memory, if nothing has changed since the moment it was known to hold."""
+        if not self._is_up() or not self._changes.unchanged((*tags, key_tag(request.key)), start):
+            return None
+        if request.recipe.early:
+            # drawn once for this process instead of at each hit: the same chance to be the one who loads anew
+            fresh = max(0.0, fresh - load_seconds * request.recipe.early * random.expovariate(1.0))
+        now = clock()
+        held = Held(
+            value,
+            tags=tags,
+            checked=start,
+            fresh_until=now + fresh,
+            stale_until=now + fresh + request.recipe.stale_for,
+            load_seconds=load_seconds,
+            size=size_of(value),
+        )
+        return held if self._memory.put(request.key, held) else None
+
+    def _load_alone(self, request: Request, start: int) -> Flow:
+        """Without Redis: memory is all there is."""
+        notes = Notes(start=start, track=request.recipe.track)
+        called: Called = yield Call(request.call, notes)
+        tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        if called.error is not None or not self._may_keep(request, called, notes):
+            return Outcome(called.value, tags, error=called.error)
+        fresh = self._fresh_seconds(request, called)
+        held = self._hold(request, called.value, tags, notes.since, fresh, called.seconds)
+        return Outcome(called.value, tags, held, shareable=self._changes.unchanged(tags, notes.since))
+
+    def _bypass(self, request: Request, start: int, why: str) -> Flow:
+        """Only call the function: what it gives must not be kept."""
+        self._stats.of(request.recipe.namespace).refuse(why)
+        notes = Notes(start=start, track=request.recipe.track)
+        notes.refuse(why)
+        called: Called = yield Call(request.call, notes)
+        tags = request.tags + tuple(notes.tags.difference(request.tags))
+        return Outcome(called.value, tags, error=called.error)
+
+    def _fresh_seconds(self, request: Request, called: Called) -> float:
+        recipe = request.recipe
+        if called.value is None and recipe.negative_ttl is not None:
+            return recipe.negative_ttl
+        if isinstance(recipe.ttl, ttl.Adaptive):
+            hits, fills = self._stats.of(recipe.namespace).popularity()
+            return ttl.jitter(recipe.ttl.ttl(hits, fills=fills))
+        return ttl.jitter(recipe.ttl)
+
+    def _token_seconds(self, request: Request) -> float:
+        """Longer than any value that carries the token, by so much that it is not renewed for nothing."""
+        longest = request.recipe.ttl
+        fresh = ttl.seconds(longest.cap) if isinstance(longest, ttl.Adaptive) else longest
+        return 2 * (fresh + request.recipe.stale_for) + 60
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """Replies none of which is an error: a server that refuses a command is as good as away."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise RedisUnavailable(f"redis refuses a command of the cache: {reply}")
+    return replies

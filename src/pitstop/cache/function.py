@@ -1,0 +1,410 @@
+"""Cached functions: what ``@cache.cached`` makes of a function or method, async or sync."""
+
+import asyncio
+import copy
+import functools
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.clock import clock
+from pitstop.cache.flow import Outcome
+from pitstop.cache.invalidation import Invalidation
+from pitstop.cache.key import KeyMaker, TagTemplate
+from pitstop.cache.loads import AsyncLoads, BlockingLoads
+from pitstop.cache.memory import Held, Memory
+from pitstop.cache.notes import current_notes
+from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
+from pitstop.cache.stats import Counts
+
+__all__ = ["AsyncCached", "Cached", "Parts", "SyncCached"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+
+# What equals only its like when the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
+_FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
+_MISSING: Any = object()
+_NO_HELD: dict[Any, Held] = {}
+
+
+class Lease:
+    """Until when memory may be served; what :class:`pitstop.cache.coherence.Coherence` says, or for ever."""
+
+    memory_until = float("inf")
+
+
+class Parts:
+    """What a cached function needs of its cache."""
+
+    def __init__(
+        self,
+        *,
+        enabled: bool,
+        changes: ChangeLog,
+        memory: Memory,
+        lease: Any,
+        loads: AsyncLoads,
+        blocking: BlockingLoads,
+        invalidation: Invalidation,
+        start: Callable[[], None],
+        shadow: "Callable[[Cached[Any, Any], tuple[Any, ...], dict[str, Any], Any], None] | None",
+    ) -> None:
+        self.enabled = enabled
+        self.changes = changes
+        self.memory = memory
+        self.lease = lease
+        self.loads = loads
+        self.blocking = blocking
+        self.invalidation = invalidation
+        self.start = start
+        self.shadow = shadow
+
+
+class Cached(Generic[P, R]):
+    """A function whose values are kept. :class:`AsyncCached` and :class:`SyncCached` are the two kinds.
+
+    Args:
+        function: what makes the values.
+        parts: of the cache.
+        recipe: how values are kept.
+        keys: makes keys and tags.
+        tags: templates.
+        counts: of the namespace.
+        ignored: names of arguments that do not count.
+        copied: whether each caller gets a copy of its own.
+    """
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        parts: Parts,
+        recipe: Recipe,
+        keys: KeyMaker,
+        tags: tuple[TagTemplate, ...],
+        counts: Counts,
+        ignored: frozenset[str],
+        copied: bool,
+    ) -> None:
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
+        self._function = function
+        self._parts = parts
+        self._recipe = recipe
+        self._keys = keys
+        self._tags = tags
+        self._counts = counts
+        self._ignored = ignored
+        self._ignored_at = frozenset(
+            at for at, name in enumerate(keys.parameters.names) if name in ignored
+        )
+        self._copied = copied
+        self._changes = parts.changes
+        self._lease = parts.lease
+        self._shortcuts: dict[Any, dict[Any, Held]] = {}
+        self._fixed = (namespace_tag(recipe.namespace),)
+
+    def __repr__(self) -> str:
+        return f"<cached {self._recipe.name}>"
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The key of the value of these arguments."""
+        return self._keys.digest(args, kwargs)
+
+    def forget_shortcuts(self) -> None:
+        """Nothing in memory is to be found by this function any more."""
+        self._shortcuts = {}
+
+    def _peek(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value in memory if it certainly holds now, else ``_MISSING``. This is the hot path."""
+        if self._ignored:
+            args, kwargs = self._counting(args, kwargs)
+        if kwargs:
+            types: Any = (tuple(map(type, args)), tuple(map(type, kwargs.values())))
+            call: Any = (args, tuple(kwargs.items()))
+        else:
+            types, call = tuple(map(type, args)), args
+        held = self._shortcuts.get(types, _NO_HELD).get(call)
+        if held is None:
+            return _MISSING
+        changes = self._changes
+        if held.checked != changes.changes and not self._still_holds(held):
+            return _MISSING
+        now = clock()
+        if now >= held.fresh_until or now >= self._lease.memory_until:
+            return _MISSING
+        held.used = True
+        self._counts.memory_hits += 1
+        notes = current_notes()
+        if notes is not None:
+            notes.depend(held.tags)
+        return held.value
+
+    def _still_holds(self, held: Held) -> bool:
+        number = self._changes.changes  # before the look: what comes after it is looked at next time
+        if not self._changes.unchanged(held.tags, held.checked):
+            return False
+        held.checked = number
+        return True
+
+    def _counting(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        at, names = self._ignored_at, self._ignored
+        return (
+            tuple([each for index, each in enumerate(args) if index not in at]),
+            {name: each for name, each in kwargs.items() if name not in names} if kwargs else kwargs,
+        )
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()
+        return Request(
+            recipe=self._recipe,
+            key=self._keys.digest(args, kwargs),
+            tags=self._fixed + with_families(own) if own else self._fixed,
+            call=functools.partial(self._function, *args, **kwargs),
+        )
+
+    def _remembered(self, request: Request) -> tuple[Held | None, bool]:
+        """What memory holds that has not been invalidated, and whether it is still fresh."""
+        held = self._parts.memory.get(request.key)
+        now = clock()
+        if held is None or now >= held.stale_until or now >= self._lease.memory_until:
+            return None, False
+        if not self._still_holds(held):
+            return None, False
+        return held, now < held.fresh_until
+
+    def _remember(self, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Let the next call with such arguments find it without a key."""
+        if held is None or held.shortcut is not None:
+            return
+        if self._ignored:
+            args, kwargs = self._counting(args, kwargs)
+        types: Any = tuple(map(type, args))
+        call: Any = args
+        if not _FLAT.issuperset(types):
+            return
+        if kwargs:
+            named = tuple(map(type, kwargs.values()))
+            if not _FLAT.issuperset(named):
+                return
+            types, call = (types, named), (args, tuple(kwargs.items()))
+        table = self._shortcuts.setdefault(types, {})
+        table[call] = held
+        held.shortcut = (table, call)
+        if not held.fresh_until:  # dropped meanwhile
+            table.pop(call, None)
+
+    def _found(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._counts.memory_hits += 1
+        self._remember(held, args, kwargs)
+        return self._passed_on(held.value, held.tags)
+
+    def _passed_on(self, value: Any, tags: tuple[str, ...]) -> Any:
+        notes = current_notes()
+        if notes is not None:
+            notes.depend(tags)
+        return value
+
+    def _taken(self, outcome: Outcome, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value of a load, or an older one if it failed."""
+        if outcome.error is not None:
+            if held is None or not self._still_holds(held):
+                raise outcome.error
+            self._counts.stale_hits += 1
+            return self._passed_on(held.value, held.tags)
+        self._remember(outcome.held, args, kwargs)
+        return self._passed_on(outcome.value, outcome.tags)
+
+
+class AsyncCached(Cached[P, R]):
+    """A cached async function."""
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        value = self._peek(args, kwargs)
+        if value is _MISSING:
+            value = await self._get(args, kwargs)
+        return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
+
+    def __get__(self: "AsyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any) -> "AsyncCached[Q, R]":
+        return cast("AsyncCached[Q, R]", self if instance is None else _BoundAsync(self, instance))
+
+    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Drop the value of these arguments, in every process.
+
+        When it returns, no process serves it any more. Raises RedisUnavailable if Redis cannot be told.
+        """
+        await self._parts.invalidation.drop([self.key(*args, **kwargs)])
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function, keep its value and return it."""
+        request = self._request(args, kwargs)
+        request.mode = "refresh"
+        self._parts.start()
+        outcome = await self._parts.loads.get(request)
+        return self._taken(outcome, None, args, kwargs)  # type: ignore[no-any-return]
+
+    async def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself: nothing is read from the cache, nothing kept."""
+        return await cast("Awaitable[R]", self._function(*args, **kwargs))
+
+    async def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._parts.enabled:
+            return await self._function(*args, **kwargs)
+        request = self._request(args, kwargs)
+        held, fresh = self._remembered(request)
+        if held is not None and fresh:
+            return self._found(held, args, kwargs)
+        if held is not None and self._recipe.repeatable:
+            self._counts.stale_hits += 1
+            self._renew(request, held, args, kwargs)
+            return self._passed_on(held.value, held.tags)
+        self._parts.start()
+        outcome = await self._parts.loads.get(request)
+        if outcome.stale:
+            self._renew(request, None, args, kwargs)
+        return self._taken(outcome, held, args, kwargs)
+
+    def _renew(self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Load anew behind the caller's back."""
+        if held is not None and held.refreshing:
+            return
+        if held is not None:
+            held.refreshing = True
+        request.mode = "renew"
+        task = asyncio.create_task(self._renewed(request, held, args, kwargs))
+        _background.add(task)
+        task.add_done_callback(_background.discard)
+
+    async def _renewed(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        try:
+            outcome = await self._parts.loads.get(request)
+            self._remember(outcome.held, args, kwargs)
+        finally:
+            if held is not None:
+                held.refreshing = False
+
+
+_background: set["asyncio.Task[None]"] = set()
+
+
+class _BoundAsync(AsyncCached[P, R]):
+    """A cached async method of one object."""
+
+    def __init__(self, cached: "AsyncCached[Any, R]", instance: Any) -> None:
+        self._cached = cached
+        self._instance = instance
+
+    def __repr__(self) -> str:
+        return f"{self._cached!r} of {self._instance!r}"
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._cached(self._instance, *args, **kwargs)
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        return self._cached.key(self._instance, *args, **kwargs)
+
+    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        await self._cached.invalidate(self._instance, *args, **kwargs)
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._cached.refresh(self._instance, *args, **kwargs)
+
+    async def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._cached.bypass(self._instance, *args, **kwargs)
+
+
+class SyncCached(Cached[P, R]):
+    """A cached sync function."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        value = self._peek(args, kwargs)
+        if value is _MISSING:
+            value = self._get(args, kwargs)
+        return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
+
+    def __get__(self: "SyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any) -> "SyncCached[Q, R]":
+        return cast("SyncCached[Q, R]", self if instance is None else _BoundSync(self, instance))
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """As of :class:`AsyncCached`."""
+        self._parts.invalidation.drop_blocking([self.key(*args, **kwargs)])
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As of :class:`AsyncCached`."""
+        request = self._request(args, kwargs)
+        request.mode = "refresh"
+        self._parts.start()
+        return self._taken(self._parts.blocking.get(request), None, args, kwargs)  # type: ignore[no-any-return]
+
+    def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As of :class:`AsyncCached`."""
+        return cast("R", self._function(*args, **kwargs))
+
+    def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._parts.enabled:
+            return self._function(*args, **kwargs)
+        request = self._request(args, kwargs)
+        held, fresh = self._remembered(request)
+        if held is not None and fresh:
+            return self._found(held, args, kwargs)
+        if held is not None and self._recipe.repeatable:
+            self._counts.stale_hits += 1
+            self._renew(request, held, args, kwargs)
+            return self._passed_on(held.value, held.tags)
+        self._parts.start()
+        outcome = self._parts.blocking.get(request)
+        if outcome.stale:
+            self._renew(request, None, args, kwargs)
+        return self._taken(outcome, held, args, kwargs)
+
+    def _renew(self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if held is not None and held.refreshing:
+            return
+        if held is not None:
+            held.refreshing = True
+        request.mode = "renew"
+        threading.Thread(target=self._renewed, args=(request, held, args, kwargs), daemon=True).start()
+
+    def _renewed(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        try:
+            self._remember(self._parts.blocking.get(request).held, args, kwargs)
+        finally:
+            if held is not None:
+                held.refreshing = False
+
+
+class _BoundSync(SyncCached[P, R]):
+    """A cached sync method of one object."""
+
+    def __init__(self, cached: "SyncCached[Any, R]", instance: Any) -> None:
+        self._cached = cached
+        self._instance = instance
+
+    def __repr__(self) -> str:
+        return f"{self._cached!r} of {self._instance!r}"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._cached(self._instance, *args, **kwargs)
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        return self._cached.key(self._instance, *args, **kwargs)
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        self._cached.invalidate(self._instance, *args, **kwargs)
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._cached.refresh(self._instance, *args, **kwargs)
+
+    def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._cached.bypass(self._instance, *args, **kwargs)

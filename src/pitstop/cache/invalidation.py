@@ -1,0 +1,301 @@
+"""Invalidation: the protocol of a writer, as flows; by hand, and around a commit."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.clock import clock
+from pitstop.cache.coherence import Coherence
+from pitstop.cache.commands import Commands
+from pitstop.cache.driver import AsyncDriver, BlockingDriver
+from pitstop.cache.flow import Steps, Wait, checked
+from pitstop.cache.memory import Memory
+from pitstop.cache.messages import Announcement, encode_announcement
+from pitstop.cache.request import key_tag
+from pitstop.errors import RedisUnavailable
+
+__all__ = ["FENCE_SECONDS", "Fence", "Invalidation"]
+
+log = logging.getLogger("pitstop.cache")
+
+FENCE_SECONDS = 30.0
+_TOKEN_SECONDS = 86_400.0
+_MARGIN = 1.05  # clocks of two machines do not run equally fast
+_JOIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A fence that stands.
+
+    Attributes:
+        id: 16 characters.
+        tags: internal names of what it fences.
+        until: when it runs out, by :data:`pitstop.cache.clock.clock`.
+    """
+
+    id: bytes
+    tags: tuple[str, ...]
+    until: float
+
+
+class Invalidation:
+    """Makes every process drop what has changed.
+
+    Args:
+        commands, changes, memory, coherence: of the cache; no coherence without Redis.
+        driver, blocking: drive the flows.
+        lease: seconds.
+        strict: whether to wait until every process has dropped it.
+        forgives: whether to go on when Redis cannot be told (it is told later), or to raise.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        *,
+        changes: ChangeLog,
+        memory: Memory,
+        coherence: Coherence | None,
+        driver: AsyncDriver,
+        blocking: BlockingDriver,
+        lease: float,
+        strict: bool,
+        forgives: bool,
+    ) -> None:
+        self._commands = commands
+        self._changes = changes
+        self._memory = memory
+        self._coherence = coherence
+        self._driver = driver
+        self._blocking = blocking
+        self._lease = lease
+        self._strict = strict
+        self._forgives = forgives
+        self._lock = threading.Lock()
+        self._pending: dict[str, None] = {}
+        self._away_since: float | None = None
+        self._unfenced = 0
+        self.standing: dict[bytes, Fence] = {}
+
+    async def tags(self, tags: Iterable[str]) -> None:
+        """Invalidate tags, by their internal names. When it returns, nobody serves what carried them.
+
+        Raises:
+            RedisUnavailable: Redis cannot be told now; it is told as soon as it is back.
+        """
+        await self._driver.drive(self._tags(tuple(tags)))
+
+    def tags_blocking(self, tags: Iterable[str]) -> None:
+        """The same in blocking code."""
+        self._blocking.drive(self._tags(tuple(tags)))
+
+    async def drop(self, keys: Iterable[str]) -> None:
+        """Drop the values of keys, as :meth:`tags` does those of tags."""
+        await self._driver.drive(self._drop(tuple(keys)))
+
+    def drop_blocking(self, keys: Iterable[str]) -> None:
+        """The same in blocking code."""
+        self._blocking.drive(self._drop(tuple(keys)))
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """What Redis is still to be told."""
+        return tuple(self._pending)
+
+    def _tags(self, tags: tuple[str, ...]) -> Steps[None]:
+        yield from self._told_or_pending(tags, self._replace)
+
+    def _drop(self, keys: tuple[str, ...]) -> Steps[None]:
+        yield from self._told_or_pending(tuple(map(key_tag, keys)), self._replace)
+
+    def _told_or_pending(self, tags: tuple[str, ...], tell: Any) -> Steps[None]:
+        if not tags:
+            return
+        if self._coherence is None:
+            self._write_down(tags)
+            return
+        try:
+            yield from self._joined(self._coherence)
+            yield from tell(tags, self._coherence)
+        except RedisUnavailable:
+            self._write_down(tags)
+            self.remember(tags)
+            yield from self.wait_out()
+            if not self._forgives:
+                raise
+
+    def _write_down(self, tags: tuple[str, ...]) -> None:
+        self._changes.record(tags)
+        for tag in tags:
+            if tag.startswith("k:"):
+                self._memory.drop(tag[2:])
+
+    def _replace(self, tags: tuple[str, ...], coherence: Coherence) -> Steps[None]:
+        """New tokens first, then tell: who reads between the two finds the old value void already."""
+        commands = [
+            self._commands.drop(tag[2:])
+            if tag.startswith("k:")
+            else self._commands.release(tag, b"", seconds=_TOKEN_SECONDS)
+            for tag in tags
+        ]
+        checked((yield commands))
+        self._write_down(tags)
+        yield from self._announce(tags, coherence, fence=_new_id(), seconds=0.0)
+
+    def _joined(self, coherence: Coherence) -> Steps[None]:
+        """A lease, which is needed to be acknowledged to."""
+        coherence.start()
+        if not coherence.is_up and not (yield Wait(coherence.joined(), self._patience())):
+            raise RedisUnavailable("no lease could be had")
+
+    def _patience(self) -> float:
+        """Seconds to wait for a lease: none if Redis has been away for a while."""
+        return _JOIN_SECONDS if self._away_since is None else 0.0
+
+    def fence(self, tags: tuple[str, ...]) -> Steps[Fence]:
+        """Fence tags and have everybody know: after it nobody serves or keeps what carries them.
+
+        Raises:
+            RedisUnavailable: the fence cannot be written.
+        """
+        coherence, fence = self._coherence, _new_id()
+        if coherence is None:
+            self._changes.open(fence, tags, until=clock() + FENCE_SECONDS)
+            return Fence(fence, tags, clock() + FENCE_SECONDS)
+        yield from self._joined(coherence)
+        until = clock() + FENCE_SECONDS  # by our clock it ends sooner than by that of Redis
+        checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
+        self._changes.open(fence, tags, until=until)
+        standing = self.standing[fence] = Fence(fence, tags, until)
+        try:
+            yield from self._announce(tags, coherence, fence=fence, seconds=FENCE_SECONDS)
+        except BaseException:
+            self.standing.pop(fence, None)
+            self._changes.close(fence, tags)
+            raise
+        self._away_since = None
+        return standing
+
+    def release(self, fence: Fence) -> Steps[None]:
+        """Take a fence off: what it fenced has changed, or may have.
+
+        Raises nothing: what cannot be told now is told later, and the fence runs out by itself.
+        """
+        self.standing.pop(fence.id, None)
+        self._changes.close(fence.id, fence.tags)
+        coherence = self._coherence
+        if coherence is None:
+            return
+        try:
+            commands = [
+                self._commands.release(tag, fence.id, seconds=_TOKEN_SECONDS) for tag in fence.tags
+            ]
+            stood = checked((yield commands))
+            if all(stood):
+                message = Announcement(fence.id, coherence.holder, False, fence.tags)
+                checked((yield [self._commands.tell(encode_announcement(message))]))
+            else:  # the server has lost it: somebody may have kept what was before the commit
+                yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
+        except RedisUnavailable:
+            self.remember(fence.tags)
+
+    def _announce(
+        self, tags: tuple[str, ...], coherence: Coherence, *, fence: bytes, seconds: float
+    ) -> Steps[None]:
+        """Tell all holders, and in strict mode wait until each has acknowledged or lost its lease."""
+        own = coherence.holder
+        gathered = coherence.gather(fence)
+        try:
+            message = encode_announcement(Announcement(fence, own, self._strict, tags, seconds))
+            (reply,) = checked((yield [self._commands.announce(message)]))
+            age, flat = reply
+            holders = dict(zip(flat[::2], flat[1::2], strict=True))
+            holders.pop(own, None)
+            gathered.expect(holders)
+            if not self._strict:
+                return
+            lease = self._lease * _MARGIN
+            if not (yield Wait(gathered.done, lease)):
+                yield [self._commands.remove(gathered.silent())]
+            elif age < lease * 1000:  # who held a lease before this epoch began is not among the holders
+                yield Wait(Future(), lease - max(0, age) / 1000)
+        finally:
+            coherence.settle(fence)
+
+    def wait_out(self) -> Steps[None]:
+        """Wait until everybody else who has lost Redis must have noticed, if Redis stays away so long."""
+        coherence = self._coherence
+        if coherence is None or not self._strict:
+            return
+        if self._away_since is None or coherence.contact > self._away_since:
+            self._away_since = clock()
+        left = self._away_since + self._lease * _MARGIN - clock()
+        if left > 0:
+            yield Wait(coherence.joined(), left)
+
+    def begin_unfenced(self) -> None:
+        """A commit goes on without a fence: this process does without Redis until it is over and told."""
+        with self._lock:
+            self._unfenced += 1
+        if self._coherence is not None:
+            self._coherence.distrust()
+
+    def end_unfenced(self, tags: tuple[str, ...]) -> Steps[None]:
+        """That commit is over; tell Redis what it changed now, should it just be back, or later."""
+        with self._lock:
+            self._unfenced -= 1
+        if not tags:
+            return
+        self._write_down(tags)
+        self.remember(tags)
+        try:
+            yield from self._replayed(tags)
+        except RedisUnavailable:
+            return
+
+    def remember(self, tags: Iterable[str]) -> None:
+        """Tell Redis later; until then this process does without it."""
+        with self._lock:
+            self._pending.update(dict.fromkeys(tags))
+        if self._coherence is not None:
+            self._coherence.distrust()
+
+    def replay(self) -> None:
+        """Tell Redis what it is still to be told; in the coherence thread, before a lease.
+
+        Raises:
+            RedisUnavailable: it cannot be told.
+        """
+        with self._lock:
+            tags = tuple(self._pending)
+            if self._unfenced:
+                raise RedisUnavailable(f"{self._unfenced} commits are under way without a fence")
+        if not tags:
+            return
+        self._blocking.drive(self._replayed(tags))
+        with self._lock:
+            for tag in tags:
+                self._pending.pop(tag, None)
+        log.info("told redis of %d tags that changed while it was away", len(tags))
+
+    def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
+        assert self._coherence is not None, "nothing is pending without Redis"
+        commands = [
+            self._commands.drop(tag[2:])
+            if tag.startswith("k:")
+            else self._commands.release(tag, b"", seconds=_TOKEN_SECONDS)
+            for tag in tags
+        ]
+        checked((yield commands))
+        message = Announcement(_new_id(), b"", False, tags)
+        checked((yield [self._commands.tell(encode_announcement(message))]))
+
+
+def _new_id() -> bytes:
+    return os.urandom(8).hex().encode()

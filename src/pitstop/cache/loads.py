@@ -1,0 +1,141 @@
+"""Loads that go on: callers of one key share one, in an event loop or between threads."""
+
+import asyncio
+import contextvars
+import itertools
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+from pitstop.cache.driver import AsyncDriver, BlockingDriver
+from pitstop.cache.flow import Flows, Outcome
+from pitstop.cache.request import Request
+
+__all__ = ["AsyncLoads", "BlockingLoads"]
+
+_turns = itertools.count(1)
+
+
+class _Share:
+    """One load and who waits for it."""
+
+    __slots__ = ("task", "turn", "waiting")
+
+    def __init__(self, task: "asyncio.Task[Outcome]") -> None:
+        self.task = task
+        self.turn = next(_turns)
+        self.waiting = 0
+
+
+class AsyncLoads:
+    """Loads in event loops; each loop has its own.
+
+    Args:
+        flows: what a load does.
+        driver: does it.
+    """
+
+    def __init__(self, flows: Flows, driver: AsyncDriver) -> None:
+        self._flows = flows
+        self._driver = driver
+        self._shares: dict[tuple[int, str], _Share] = {}
+
+    async def get(self, request: Request) -> Outcome:
+        """Load, or share the load of another caller. A shared load ends early only with its last caller."""
+        turn = next(_turns)
+        place = (id(asyncio.get_running_loop()), request.key)
+        while True:
+            share = self._shares.get(place)
+            mine = share is None or request.mode != "read"
+            if share is None or mine:
+                share = self._begin(place, request)
+            outcome = await self._wait(share)
+            # none: it ended with its callers, and we ask again
+            if outcome is not None and (mine or _may_have(outcome, request, later=share.turn > turn)):
+                return outcome
+
+    def _begin(self, place: tuple[int, str], request: Request) -> _Share:
+        # a context of its own: notes that the load leaves there are not its caller's
+        flow = self._driver.drive(self._flows.fetch(request))
+        task = asyncio.create_task(flow, context=contextvars.copy_context())
+        share = self._shares[place] = _Share(task)
+
+        def ended(_: Any) -> None:
+            if self._shares.get(place) is share:
+                del self._shares[place]
+
+        task.add_done_callback(ended)
+        return share
+
+    async def _wait(self, share: _Share) -> Outcome | None:
+        """The outcome; None if the load was cancelled and we were not."""
+        share.waiting += 1
+        try:
+            await asyncio.wait([share.task])
+        except asyncio.CancelledError:
+            if share.waiting == 1:
+                share.task.cancel()
+            raise
+        finally:
+            share.waiting -= 1
+        return None if share.task.cancelled() else share.task.result()
+
+
+class BlockingLoads:
+    """Loads of sync functions; threads share them.
+
+    Args:
+        flows: what a load does.
+        driver: does it.
+    """
+
+    def __init__(self, flows: Flows, driver: BlockingDriver) -> None:
+        self._flows = flows
+        self._driver = driver
+        self._lock = threading.Lock()
+        self._shares: dict[str, tuple[int, Future[Outcome]]] = {}
+
+    def get(self, request: Request) -> Outcome:
+        """Load, or share the load of another thread."""
+        turn = next(_turns)
+        while True:
+            begun, future, mine = self._share(request)
+            if mine:
+                return self._load(request, future)
+            outcome = future.result()
+            if _may_have(outcome, request, later=begun > turn):
+                return outcome
+
+    def _share(self, request: Request) -> "tuple[int, Future[Outcome], bool]":
+        with self._lock:
+            share = self._shares.get(request.key)
+            if share is not None and request.mode == "read":
+                return (*share, False)
+            begun, future = self._shares[request.key] = next(_turns), Future()
+            return begun, future, True
+
+    def _load(self, request: Request, future: "Future[Outcome]") -> Outcome:
+        outcome = Outcome(None, (), missing=True)  # should we be interrupted
+        try:
+            flow = self._flows.fetch(request)
+            # a context of its own: notes that the load leaves there are not its caller's
+            outcome = contextvars.copy_context().run(self._driver.drive, flow)
+            return outcome
+        finally:
+            with self._lock:
+                if self._shares.get(request.key, (0, None))[1] is future:
+                    del self._shares[request.key]
+            future.set_result(outcome)
+
+
+def _may_have(outcome: Outcome, request: Request, *, later: bool) -> bool:
+    """Whether somebody who waited for another's load may have its outcome.
+
+    Args:
+        later: whether the load began after he asked: then it saw all that he must see.
+    """
+    if outcome.missing:
+        return False
+    if outcome.error is not None:  # of an argument that was the other's alone, perhaps
+        return request.recipe.repeatable
+    return outcome.shareable or later

@@ -1,0 +1,50 @@
+"""Notes of a load that goes on: which tags it turned out to depend on, and why it must not be stored."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+
+__all__ = ["Notes", "current_notes"]
+
+_current: "ContextVar[Notes | None]" = ContextVar("pitstop_cache_notes", default=None)
+
+current_notes = _current.get
+
+
+class Notes:
+    """What a load does, written down while it runs.
+
+    Args:
+        start: the change up to which everything was known when it began.
+        track: whether its statements give it tags.
+
+    Attributes:
+        since: the change before everything that it read; earlier than its start where it read in a
+            transaction that had begun before.
+        tags: what it depends on beside the tags of its own function.
+        obstacle: why its value must not be stored; empty if it may.
+    """
+
+    __slots__ = ("obstacle", "since", "start", "tags", "track")
+
+    def __init__(self, *, start: int, track: bool) -> None:
+        self.start = start
+        self.since = start
+        self.track = track
+        self.tags: set[str] = set()
+        self.obstacle = ""
+
+    def depend(self, tags: Iterable[str]) -> None:
+        """It depends on these tags as well."""
+        self.tags.update(tags)
+
+    def read_since(self, change: int) -> None:
+        """It read what had been read, or a snapshot that had been taken, at an earlier moment."""
+        self.since = min(self.since, change)
+
+    def refuse(self, why: str) -> None:
+        """Its value must not be stored; the first reason counts."""
+        self.obstacle = self.obstacle or why
+
+    def enter(self) -> None:
+        """Make these the notes of this context (a task's or a copied one, which ends with the load)."""
+        _current.set(self)

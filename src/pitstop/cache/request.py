@@ -1,0 +1,83 @@
+"""One call of a cached function, as the cache sees it: its key, its tags, its options."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pitstop.cache.codec import Codec
+from pitstop.cache.ttl import Adaptive
+
+__all__ = ["Recipe", "Request", "family_of", "key_tag", "namespace_tag", "user_tag", "with_families"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How values of one function are kept.
+
+    Attributes:
+        name: of the function, for messages.
+        namespace: whose statistics they count to, and whose token they carry.
+        codec: their form in Redis.
+        ttl: seconds they are fresh, or the rule for it.
+        stale_for: seconds after that for which they may be served while they are loaded anew.
+        negative_ttl: seconds that a None is fresh; None for ``ttl``, 0 for not at all.
+        early: how eagerly they are loaded anew before their time is over; 0 for never.
+        level: of compression.
+        track: whether statements give them tags.
+        repeatable: whether a load may run without its caller: nothing it was given belongs to the caller.
+    """
+
+    name: str
+    namespace: str
+    codec: Codec
+    ttl: float | Adaptive
+    stale_for: float = 0.0
+    negative_ttl: float | None = None
+    early: float = 0.0
+    level: int = 1
+    track: bool = False
+    repeatable: bool = True
+
+
+@dataclass(slots=True)
+class Request:
+    """One call.
+
+    Attributes:
+        recipe: of its function.
+        key: of its value.
+        tags: internal names of all its tags: its own, their families', its namespace's.
+        call: makes the value; gives an awaitable where the function is async.
+        mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
+    """
+
+    recipe: Recipe
+    key: str
+    tags: tuple[str, ...]
+    call: Callable[[], Any]
+    mode: Literal["read", "refresh", "renew"] = "read"
+
+
+def user_tag(tag: str) -> str:
+    """The internal name of a tag."""
+    return f"t:{tag}"
+
+
+def namespace_tag(namespace: str) -> str:
+    """The internal name of a namespace, which is a tag that no user's tag can be."""
+    return f"n:{namespace}"
+
+
+def key_tag(key: str) -> str:
+    """The internal name by which the change of one key is written down."""
+    return f"k:{key}"
+
+
+def family_of(tag: str) -> str:
+    """The part of a tag before its first colon, a tag of its own."""
+    return tag.partition(":")[0]
+
+
+def with_families(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Internal names of tags and of their families, each once."""
+    return tuple(dict.fromkeys(name for tag in tags for name in (user_tag(tag), user_tag(family_of(tag)))))
