@@ -120,6 +120,8 @@ def parse_url(url: str) -> Target:
     """
     try:
         parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:  # messages would show pieces of a password
+            raise ValueError("a character of user, password or path must be percent-encoded")
         options = _options(parts)
         kind = _kind(parts)
         if parts.scheme == "unix":

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pitstop.cache.redis.address import Address
@@ -15,6 +15,42 @@ from pitstop.errors import RedisUnavailable
 __all__ = ["BlockingConnection"]
 
 IDLE_WIRES = 16
+
+
+class Sent:
+    """Commands that are under way: take their replies, or abandon them.
+
+    Args:
+        wire: they were sent by; it belongs to this until then.
+        count: of the replies.
+        deadline: until when to wait for them, by the monotonic clock.
+        give_back: takes the wire when all replies have come.
+    """
+
+    def __init__(self, wire: Wire, count: int, deadline: float, give_back: Callable[[Wire], None]) -> None:
+        self._wire: Wire | None = wire
+        self._count = count
+        self._deadline = deadline
+        self._give_back = give_back
+
+    def replies(self) -> list[Any]:
+        """Wait for the replies.
+
+        Raises:
+            RedisUnavailable: the server is lost, or does not answer in time.
+        """
+        wire = self._wire
+        assert wire is not None
+        replies = wire.replies(self._count, max(0.0, self._deadline - time.monotonic()))
+        self._wire = None
+        self._give_back(wire)
+        return replies
+
+    def abandon(self) -> None:
+        """Give up replies that were not taken, and with them the wire."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
 
 class BlockingConnection:
@@ -43,18 +79,16 @@ class BlockingConnection:
             RedisUnavailable: the server cannot be reached, is lost meanwhile, or does not answer in time.
                 After a failure to connect it is raised at once for a short while.
         """
-        if not commands:
-            return []
+        return self.send(commands, seconds=seconds).replies()
+
+    def send(self, commands: Sequence[Command], *, seconds: float) -> "Sent":
+        """The first half of :meth:`run`: several servers can be asked before the first is waited for."""
         if self._process != os.getpid():
             self.reset_after_fork()
         deadline = time.monotonic() + seconds
         wire = self._take(seconds)
-        replies = wire.blocking(list(commands), max(0.001, deadline - time.monotonic()))
-        if len(self._idle) < IDLE_WIRES:
-            self._idle.append(wire)
-        else:
-            wire.close()
-        return replies
+        wire.send(*commands)
+        return Sent(wire, len(commands), deadline, self._give_back)
 
     def close(self) -> None:
         """Close the connections that are idle. The next call opens a new one."""
@@ -66,6 +100,12 @@ class BlockingConnection:
         self._process = os.getpid()
         self._backoff = Backoff()
         self.close()
+
+    def _give_back(self, wire: Wire) -> None:
+        if len(self._idle) < IDLE_WIRES:
+            self._idle.append(wire)
+        else:
+            wire.close()
 
     def _take(self, seconds: float) -> Wire:
         try:

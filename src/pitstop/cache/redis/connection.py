@@ -54,6 +54,11 @@ class Connection:
             seconds = deadline - asyncio.get_running_loop().time()
         return await link.ask(commands, seconds)
 
+    def drop(self) -> None:
+        """Give the connection up; callers that wait get ``RedisUnavailable``, the next call connects anew."""
+        if self._link is not None:
+            self._link.abort()
+
     async def close(self) -> None:
         """Close the connection; callers that wait get ``RedisUnavailable``. The next call opens it again."""
         if self._opening is not None:

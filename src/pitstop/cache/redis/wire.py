@@ -116,15 +116,20 @@ class Wire:
         """
         deadline = time.monotonic() + seconds
         self.send(*commands)
+        return self.replies(len(commands), max(0.0, deadline - time.monotonic()))
+
+    def replies(self, count: int, seconds: float) -> list[Any]:
+        """The second half of :meth:`blocking`: wait for as many replies as were sent commands."""
+        deadline = time.monotonic() + seconds
         replies: list[Any] = []
         pushes: list[Any] = []
-        while len(replies) < len(commands):
+        while len(replies) < count:
             self._read()
             while self._frames:
                 frame = self._frames.popleft()
                 (pushes if isinstance(frame, PushNotification) else replies).append(frame)
-            if len(replies) < len(commands) and not self._ready(deadline, select.POLLIN, wakeable=False):
-                raise self._fail(f"no answer within {seconds:g} s")
+            if len(replies) < count and not self._ready(deadline, select.POLLIN, wakeable=False):
+                raise self._fail(f"no answer within {seconds:.3g} s")
         self._frames.extend(pushes)
         return replies
 
