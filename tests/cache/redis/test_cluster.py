@@ -21,9 +21,9 @@ ADD = Script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
 @pytest.fixture
 async def client(redis_cluster: OwnCluster) -> AsyncIterator[Client]:
     made = Client(redis_cluster.url)
-    yield made
-    for master in made.masters_blocking():
+    for master in await made.masters(seconds=5.0):
         await made.run([(b"FLUSHALL",)], seconds=5.0, address=master)
+    yield made
     await made.close()
 
 
@@ -59,14 +59,17 @@ async def test_scripts(client: Client) -> None:
     assert client.run_blocking([ADD.call([key], [b"2"]) for key in KEYS], seconds=5.0) == [4] * len(KEYS)
 
 
-async def test_commands_without_a_key(client: Client) -> None:
+async def test_commands_without_a_key(redis_cluster: OwnCluster, client: Client) -> None:
     """They go to the owner of a given key, or else to the node that is the same for every process."""
     for key in KEYS[:5]:
         owner = await asyncio.to_thread(client.coordination_address, key)
         info = (await client.run([(b"INFO", b"server")], seconds=5.0, key=key))[0]
         assert b"tcp_port:%d\r" % owner.port in info
-    first = (await client.run([(b"INFO", b"server")], seconds=5.0))[0]
-    assert b"tcp_port:%d\r" % client.masters_blocking()[0].port in first or first
+    first = [
+        (await each.run([(b"CLUSTER", b"MYID")], seconds=5.0))[0]
+        for each in (client, Client(redis_cluster.nodes[4].url))
+    ]
+    assert first[0] == first[1]
 
 
 async def test_a_plain_url_finds_the_cluster(redis_cluster: OwnCluster) -> None:

@@ -46,7 +46,9 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
         for server in servers:
             server.start()
         assert wait_until(lambda: b"slaves=1" in bytes(sentinel.command("INFO", "sentinel")), seconds=30.0)
-        assert wait_until(lambda: b"link_status:up" in bytes(replica.command("INFO", "replication")), seconds=30.0)
+        assert wait_until(
+            lambda: b"link_status:up" in bytes(replica.command("INFO", "replication")), seconds=30.0
+        )
         yield Watched(*servers)
     finally:
         for server in servers:
@@ -81,9 +83,12 @@ async def test_demoted_master(watched: Watched) -> None:
     watched.sentinel.command("SENTINEL", "FAILOVER", "shop")
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
-        if b"role:slave" in bytes(watched.master.command("INFO", "replication")):
+        if b"role:master" in bytes(watched.replica.command("INFO", "replication")):
             break
         await asyncio.sleep(0.05)
+    watched.master.command(
+        "REPLICAOF", "127.0.0.1", watched.replica.port
+    )  # Sentinel takes ten seconds for it
     results: list[object] = []
     while time.monotonic() < deadline and results != [b"OK"]:
         try:

@@ -104,11 +104,14 @@ def _cluster(asked: Address, ranges: Any) -> Topology:
 
 def _watched(target: Target, seconds: float) -> Topology:
     """The master that Sentinels name, if it thinks so too."""
+    from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
+    from redis.retry import Retry
     from redis.sentinel import Sentinel
 
     first = target.seeds[0]
     options: dict[str, Any] = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    options["retry"] = Retry(NoBackoff(), 0)  # the next Sentinel is asked instead
     if target.sentinel_password is not None:
         options |= {"username": target.sentinel_username, "password": target.sentinel_password}
     if first.ssl:
