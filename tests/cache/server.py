@@ -83,9 +83,10 @@ class OwnRedis:
     def stop(self, *, kill: bool = False) -> None:
         """End the server, frozen or not."""
         if self._process is not None:
+            if kill:  # frozen it dies as it is, and answers nothing more
+                end(self._process, [(signal.SIGKILL, 5.0)])
             self.thaw()
-            first = signal.SIGKILL if kill else signal.SIGTERM
-            end(self._process, [(first, 5.0), (signal.SIGKILL, 5.0)])
+            end(self._process, [(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)])
             self._process = None
 
     def restart(self) -> None:
@@ -101,7 +102,7 @@ class OwnRedis:
     def thaw(self) -> None:
         """Let a frozen process go on."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)  # no error if it is gone
 
     def answers(self) -> bool:
         """Whether it answers a greeting."""

@@ -135,6 +135,28 @@ async def test_cold_start_with_a_frozen_server(own_redis: OwnRedis, client: Clie
     assert await client.run([(b"PING",)], seconds=10.0) == [b"PONG"]
 
 
+async def test_demoted_server(own_redis: OwnRedis, client: Client) -> None:
+    """A server that turned replica is left for a new connection: its name may lead elsewhere."""
+    before = await client.run([(b"CLIENT", b"ID")], seconds=5.0)
+    own_redis.command("REPLICAOF", "127.0.0.1", 1)
+    waiting = asyncio.create_task(client.run([(b"SET", b"k", b"v")], seconds=5.0))
+    await asyncio.sleep(0.02)
+    own_redis.command("REPLICAOF", "NO", "ONE")
+    assert await waiting == [b"OK"]
+    assert await client.run([(b"CLIENT", b"ID")], seconds=5.0) != before
+
+
+def test_uvloop(own_redis: OwnRedis) -> None:
+    """The event loop of uvicorn serves as well, and closes the connections at its end."""
+    uvloop = pytest.importorskip("uvloop")
+    client = Client(own_redis.url)
+
+    async def work() -> list[list[object]]:
+        return await asyncio.gather(*[client.run([(b"ECHO", b"%d" % n)], seconds=5.0) for n in range(100)])
+
+    assert uvloop.run(work()) == [[b"%d" % n] for n in range(100)]
+
+
 async def test_redis7(own_redis7: OwnRedis) -> None:
     """Redis 7 is spoken to in the same way."""
     client = Client(own_redis7.url)

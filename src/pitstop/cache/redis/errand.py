@@ -57,6 +57,7 @@ class Errand:
         replies: of the call, in order, complete when ``pieces`` is empty.
         pieces: what has to be sent in the next round.
         stale: whether a reply told that the topology has changed.
+        demoted: servers that take no writes any more.
         pause: seconds to wait before the next round.
     """
 
@@ -67,6 +68,7 @@ class Errand:
         self.replies: list[Any] = [None] * len(commands)
         self.pieces: list[Piece] = []
         self.stale = False
+        self.demoted: set[Address] = set()
         self.pause = 0.0
         for place, command in enumerate(commands):
             if split and command[0] == b"MGET" and address is None:
@@ -81,6 +83,7 @@ class Errand:
             address = piece.target or topology.owner(self._key_of(piece.command))
             batches.setdefault(address, []).append(piece)
         self.pieces, self.stale, self.pause = [], False, 0.0
+        self.demoted.clear()
         return list(batches.items())
 
     def take(self, address: Address, pieces: Sequence[Piece], replies: Sequence[Any]) -> None:
@@ -118,6 +121,8 @@ class Errand:
                 self.stale = self.stale or code != "TRYAGAIN"
                 self.pause = max(self.pause, PAUSE_SECONDS * (piece.attempts + 1))
                 piece.target = None
+                if code == "READONLY":
+                    self.demoted.add(address)
                 return True
         return False
 

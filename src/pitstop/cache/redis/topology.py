@@ -33,8 +33,10 @@ class Client:
 
     In a Cluster each command goes to the owner of its key: the first argument, or the first of ``KEYS``; an
     MGET is split and joined again, other commands must have their keys in one slot. Redirections and
-    fail-overs are followed. A script that a server does not know is sent again in full. Usable from every
-    thread and event loop; each loop has connections of its own, which end with it.
+    fail-overs are followed. A script that a server does not know is sent again in full. What is sent again is
+    carried out after the rest of its call: give commands that must keep an order to calls of their own, or to
+    one script. Usable from every thread and event loop; each loop has connections of its own, which end
+    with it.
 
     Args:
         url: see :func:`~pitstop.cache.redis.address.parse_url`.
@@ -115,7 +117,8 @@ class Client:
                 raise
             if errand.stale:
                 self._changed()
-                self.close_blocking()
+            for where in errand.demoted:  # its name may lead to another server by now
+                self._blocking[where].close()
         return errand.replies
 
     async def masters(self, *, seconds: float) -> tuple[Address, ...]:
@@ -218,7 +221,7 @@ class Client:
                 errand.take(where, pieces, result)
             if errand.stale:
                 self._changed()
-                pool.drop({where for where, _ in batches})
+            pool.drop(errand.demoted)
         return errand.replies
 
     async def _mend(
