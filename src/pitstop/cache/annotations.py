@@ -16,9 +16,11 @@ from typing import Any, Literal
 import msgspec
 import pydantic
 
-__all__ = ["describe", "field_types", "is_mapped", "parts", "resolved", "unkeyable_class"]
+__all__ = ["describe", "field_types", "is_mapped", "parts", "reachable", "resolved", "unkeyable_class"]
 
 _UNRESOLVED = (NameError, AttributeError, TypeError, SyntaxError, ImportError, LookupError, ValueError)
+
+_QUALIFIERS = (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar)
 
 KEYABLE = (
     type(None),
@@ -73,12 +75,12 @@ def is_mapped(kind: type) -> bool:
 
 
 def parts(annotation: object) -> Iterator[object]:
-    """The annotation without ``Annotated``, ``NewType`` and type aliases; for a union each of its members."""
+    """The annotation without ``Annotated``, ``NewType``, aliases and qualifiers; for a union each of its members."""
     supertype = getattr(annotation, "__supertype__", None)
     if supertype is not None:
         yield from parts(supertype)
-    elif hasattr(annotation, "__metadata__"):
-        yield from parts(annotation.__origin__)  # type: ignore[attr-defined]
+    elif hasattr(annotation, "__metadata__") or typing.get_origin(annotation) in _QUALIFIERS:
+        yield from parts(typing.get_args(annotation)[0])
     elif typing.get_origin(annotation) in {typing.Union, types.UnionType}:
         for member in typing.get_args(annotation):
             yield from parts(member)
@@ -130,9 +132,29 @@ def field_types(kind: type) -> dict[str, object] | None:
     ):
         return None
     try:
-        return typing.get_type_hints(kind, include_extras=True)
+        hints = typing.get_type_hints(kind, include_extras=True)
     except _UNRESOLVED:
-        return dict(inspect.get_annotations(kind))
+        hints = dict(inspect.get_annotations(kind))
+    if dataclasses.is_dataclass(kind):
+        return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(kind)}
+    return hints
+
+
+def reachable(annotation: object, *, _seen: set[int] | None = None) -> Iterator[object]:
+    """Everything an annotation is made of: classes, ``Any``, strings; through containers, unions and fields."""
+    seen = set() if _seen is None else _seen
+    for part in parts(annotation):
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        origin = typing.get_origin(part)
+        yield part if origin is None else origin
+        inner = list(typing.get_args(part)) if origin is not Literal else []
+        kind = part if origin is None else origin
+        if isinstance(kind, type):
+            inner += (field_types(kind) or {}).values()
+        for argument in inner:
+            yield from reachable(argument, _seen=seen)
 
 
 def describe(annotation: object, *, fields: bool = False, _inside: tuple[type, ...] = ()) -> str:
@@ -145,7 +167,7 @@ def describe(annotation: object, *, fields: bool = False, _inside: tuple[type, .
     if isinstance(annotation, str):
         return annotation
     if hasattr(annotation, "__metadata__"):
-        return describe(annotation.__origin__, fields=fields, _inside=_inside)
+        return describe(typing.get_args(annotation)[0], fields=fields, _inside=_inside)
     if isinstance(annotation, list):  # the arguments of a Callable
         return "[" + ", ".join(describe(argument) for argument in annotation) + "]"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
