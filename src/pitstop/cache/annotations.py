@@ -20,6 +20,7 @@ __all__ = ["describe", "field_types", "is_mapped", "parts", "reachable", "resolv
 
 _UNRESOLVED = (NameError, AttributeError, TypeError, SyntaxError, ImportError, LookupError, ValueError)
 
+_UNIONS = (typing.Union, types.UnionType)
 _QUALIFIERS = (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar)
 
 KEYABLE = (
@@ -75,13 +76,13 @@ def is_mapped(kind: type) -> bool:
 
 
 def parts(annotation: object) -> Iterator[object]:
-    """The annotation without ``Annotated``, ``NewType``, aliases and qualifiers; for a union each of its members."""
+    """The annotation without ``Annotated``, ``NewType``, aliases and qualifiers; of a union each member."""
     supertype = getattr(annotation, "__supertype__", None)
     if supertype is not None:
         yield from parts(supertype)
     elif hasattr(annotation, "__metadata__") or typing.get_origin(annotation) in _QUALIFIERS:
         yield from parts(typing.get_args(annotation)[0])
-    elif typing.get_origin(annotation) in {typing.Union, types.UnionType}:
+    elif typing.get_origin(annotation) in _UNIONS:
         for member in typing.get_args(annotation):
             yield from parts(member)
     elif type(annotation).__name__ == "TypeAliasType":
@@ -108,7 +109,7 @@ def unkeyable_class(annotation: object) -> type | None:
 
 
 def _may_be_keyed(kind: type) -> bool:
-    if hasattr(kind, "__cache_key__") or kind is type:
+    if hasattr(kind, "__cache_key__") or kind in {type, Any}:
         return True
     if is_mapped(kind):
         return False
@@ -141,7 +142,7 @@ def field_types(kind: type) -> dict[str, object] | None:
 
 
 def reachable(annotation: object, *, _seen: set[int] | None = None) -> Iterator[object]:
-    """Everything an annotation is made of: classes, ``Any``, strings; through containers, unions and fields."""
+    """All that an annotation is made of: classes, ``Any``, strings; through containers, unions and fields."""
     seen = set() if _seen is None else _seen
     for part in parts(annotation):
         if id(part) in seen:
@@ -178,8 +179,10 @@ def describe(annotation: object, *, fields: bool = False, _inside: tuple[type, .
     if fields and isinstance(kind, type) and kind not in _inside:
         _inside = (*_inside, kind)
         text += _fields(kind, _inside)
-    inner = ", ".join(describe(argument, fields=fields, _inside=_inside) for argument in arguments)
-    return f"{text}[{inner}]" if inner else text
+    inner = [describe(argument, fields=fields, _inside=_inside) for argument in arguments]
+    if origin in _UNIONS:
+        return " | ".join(inner)
+    return f"{text}[{', '.join(inner)}]" if inner else text
 
 
 def _fields(kind: type, inside: tuple[type, ...]) -> str:

@@ -272,7 +272,9 @@ def _refuse(inside: list[object], function: str) -> None:
         if is_mapped(kind):
             raise UncacheableValue(f"{function} cannot be cached: {named} {_MAPPED}")
         if issubclass(kind, _ONCE) or kind in {abc.Iterable, abc.Callable}:
-            raise UncacheableValue(f"{function} cannot be cached: a {named} can be used once; return a list")
+            raise UncacheableValue(
+                f"{function} cannot be cached: a {named} holds no value; return a list or other data"
+            )
 
 
 def _structured(annotation: object, inside: list[object], function: str) -> Codec:

@@ -14,6 +14,7 @@ __all__ = ["COMPRESSED", "NEGATIVE", "TOKEN_BYTES", "Entry", "pack", "unpack"]
 
 NEGATIVE = 1
 COMPRESSED = 2
+_KNOWN = NEGATIVE | COMPRESSED
 TOKEN_BYTES = 8
 
 _VERSION = 1
@@ -96,7 +97,7 @@ def unpack(data: bytes | memoryview) -> Entry | None:
     version, flags, count, tag_count, tag_bytes, size, fresh, stale, load_ms = _HEAD.unpack_from(data)
     tags_at = _HEAD.size + count * TOKEN_BYTES
     payload_at = tags_at + tag_bytes
-    if version != _VERSION or len(data) != payload_at + size:
+    if version != _VERSION or flags > _KNOWN or len(data) != payload_at + size:
         return None
     tags: tuple[str, ...] | None = None
     if tag_count != _NO_TAGS:

@@ -177,10 +177,12 @@ class KeyMaker:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[str]:
         made = function(*args, **kwargs)
-        tags = [made] if isinstance(made, str) else list(made)
-        wrong = next((tag for tag in tags if not isinstance(tag, str) or not tag), None)
-        if wrong is not None or "" in tags:
-            raise SettingsError(f"a tag function of {self.name} returned {wrong!r}; return non-empty strings")
+        tags = [made] if isinstance(made, str) or not isinstance(made, Iterable) else list(made)
+        for tag in tags:
+            if not isinstance(tag, str) or not tag:
+                raise SettingsError(
+                    f"a tag function of {self.name} returned {tag!r}; return non-empty strings"
+                )
         return tags
 
     def _check_count(self, count: int) -> None:

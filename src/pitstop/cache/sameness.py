@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ import pydantic
 __all__ = ["difference"]
 
 
-def difference(value: object, restored: object, *, path: str = "the value") -> str | None:
+def difference(value: object, restored: Any, *, path: str = "the value") -> str | None:
     """Where two values differ in type or content, in words and without the content, or None.
 
     The zone of a datetime may become its plain offset, and a pydantic model's ``model_fields_set`` all of its
@@ -27,11 +28,10 @@ def difference(value: object, restored: object, *, path: str = "the value") -> s
     attributes = _attributes(value)
     if attributes is not None:
         return _in_attributes(attributes, _attributes(restored) or {}, path)
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - nan
-        return None if restored != restored else f"{path} is nan and comes back as a number"  # noqa: PLR0124
-    if value != restored or _offset(value) != _offset(restored):
-        return f"{path}, a {type(value).__qualname__}, comes back with another value"
-    return None
+    same = value == restored or (isinstance(value, float) and math.isnan(value) and math.isnan(restored))
+    if same and _offset(value) == _offset(restored):
+        return None
+    return f"{path}, a {type(value).__qualname__}, comes back with another value"
 
 
 def _in_sequence(value: Any, restored: Any, path: str) -> str | None:
