@@ -1,0 +1,301 @@
+"""How values become bytes and come back as what they were, by the annotation of the function.
+
+Text and bytes go as they are; plain data, dataclasses, Structs, enums, dates and the like through msgspec;
+pydantic models and what msgspec cannot do through pydantic. Nothing is pickled.
+"""
+
+import inspect
+import typing
+from abc import ABC, abstractmethod
+from collections import abc
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, ClassVar, Literal, cast
+from uuid import UUID
+
+import msgspec
+import pydantic
+
+from pitstop.cache.annotations import describe, field_types, is_mapped, parts, reachable
+from pitstop.cache.sameness import difference
+from pitstop.errors import CacheError, UncacheableValue
+
+__all__ = ["Codec", "codec_for"]
+
+_ENCODING = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+_MAPPED = "is mapped by SQLAlchemy and belongs to a session; return a model, dataclass or read model instead"
+_ONCE = (abc.Iterator, abc.AsyncIterable, abc.Awaitable)
+_NATIVE = (
+    *(NoneType, bool, int, float, str, bytes, bytearray, Decimal, UUID, datetime, date, time, timedelta),
+    *(list, tuple, dict, set, frozenset, abc.Collection, abc.Sequence, abc.MutableSequence, abc.Set),
+    *(abc.MutableSet, abc.Mapping, abc.MutableMapping),
+)
+
+
+class Codec(ABC):
+    """Encodes and decodes the values of one function.
+
+    Attributes:
+        name: what carries the values out: ``"text"``, ``"bytes"``, ``"none"``, ``"plain"``, ``"msgpack"``,
+            ``"json"`` or ``"pydantic"``.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, annotation: object, *, function: str) -> None:
+        self.annotation = annotation
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"<Codec {self.name} of {self.function}>"
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a value, which may still come back as something else: see ``checked_encode``.
+
+        Raises:
+            UncacheableValue: it cannot be encoded.
+        """
+        try:
+            return self._encoded(value)
+        except _ENCODING as error:
+            if isinstance(error, UncacheableValue):
+                raise
+            kind = type(value).__qualname__
+            raise self._refusal(f"a value of type {kind} cannot be encoded: {error}") from error
+
+    def decode(self, payload: bytes | memoryview) -> Any:
+        """The value of some bytes.
+
+        Raises:
+            CacheError: the bytes are none of this function's (any more); treat it as a miss.
+        """
+        try:
+            return self._decoded(payload)
+        except pydantic.ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise self._misfit(f"{first['msg']} at {where or 'the top'}") from None  # it holds the values
+        except _ENCODING as error:
+            raise self._misfit(str(error)) from error
+
+    def checked_encode(self, value: Any) -> bytes:
+        """The bytes of a value that were decoded again and gave the same value of the same types.
+
+        Raises:
+            UncacheableValue: the value would come back as another one; the message says where.
+        """
+        payload = self.encode(value)
+        try:
+            found = difference(value, self.decode(payload))
+        except (CacheError, RecursionError) as error:
+            if is_mapped(type(value)):
+                raise self._refusal(f"{type(value).__qualname__} {_MAPPED}") from error
+            raise self._refusal(f"the value does not fit {describe(self.annotation)}: {error}") from error
+        if found is not None:
+            raise self._refusal(f"{found}; return what the annotation says, or say what is returned")
+        return payload
+
+    @abstractmethod
+    def _encoded(self, value: Any) -> bytes: ...
+
+    @abstractmethod
+    def _decoded(self, payload: bytes | memoryview) -> Any: ...
+
+    def _refusal(self, why: str) -> UncacheableValue:
+        return UncacheableValue(f"{self.function} returns what cannot be cached: {why}")
+
+    def _misfit(self, why: str) -> CacheError:
+        return CacheError(f"stored value of {self.function} is no {describe(self.annotation)}: {why}")
+
+    def _require(self, value: Any, kind: type) -> None:
+        if not isinstance(value, kind):
+            raise self._refusal(f"it is annotated {kind.__name__} and returned a {type(value).__qualname__}")
+
+
+class _Text(Codec):
+    name = "text"
+
+    def _encoded(self, value: Any) -> bytes:
+        self._require(value, str)
+        return str.encode(value)
+
+    def _decoded(self, payload: bytes | memoryview) -> str:
+        return str(payload, "utf-8")
+
+
+class _Raw(Codec):
+    name = "bytes"
+
+    def _encoded(self, value: Any) -> bytes:
+        self._require(value, bytes)
+        return bytes(value)
+
+    def _decoded(self, payload: bytes | memoryview) -> bytes:
+        return bytes(payload)
+
+
+class _Nothing(Codec):
+    name = "none"
+
+    def _encoded(self, value: Any) -> bytes:
+        self._require(value, NoneType)
+        return b""
+
+    def _decoded(self, payload: bytes | memoryview) -> None:
+        if len(payload):
+            raise ValueError(f"{len(payload)} bytes")
+
+
+class _Plain(Codec):
+    """Without an annotation to decode by only what JSON knows is stored, and only in exactly those types."""
+
+    name = "plain"
+
+    def _encoded(self, value: Any) -> bytes:
+        self._require_plain(value, "the value")
+        return msgspec.msgpack.encode(value)
+
+    def _decoded(self, payload: bytes | memoryview) -> Any:
+        return msgspec.msgpack.decode(payload)
+
+    def checked_encode(self, value: Any) -> bytes:
+        return self.encode(value)  # exact types of this kind come back as they are
+
+    def _require_plain(self, value: Any, path: str) -> None:
+        kind = type(value)
+        if kind is dict:
+            for key, item in value.items():
+                if type(key) is not str:
+                    raise self._no_plain(type(key), f"a key of {path}")
+                self._require_plain(item, f"{path}[...]")
+        elif kind is list:
+            for item in value:
+                self._require_plain(item, f"{path}[...]")
+        elif kind not in {str, int, float, bool, NoneType}:
+            raise self._no_plain(kind, path)
+
+    def _no_plain(self, kind: type, path: str) -> UncacheableValue:
+        named = f"{kind.__module__}.{kind.__qualname__}"
+        if is_mapped(kind):
+            return self._refusal(f"{path}: {named} {_MAPPED}")
+        return self._refusal(
+            f"{path} is a {named}; annotate the return type, so that it can come back as one"
+        )
+
+
+class _Msgpack(Codec):
+    name = "msgpack"
+
+    def __init__(self, annotation: object, *, function: str) -> None:
+        super().__init__(annotation, function=function)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode: Callable[[Any], Any] = msgspec.msgpack.Decoder(annotation).decode
+
+    def _encoded(self, value: Any) -> bytes:
+        return self._encode(value)
+
+    def _decoded(self, payload: bytes | memoryview) -> Any:
+        return self._decode(payload)
+
+
+class _Json(_Msgpack):
+    """For what holds a datetime: msgpack would turn its offset into UTC."""
+
+    name = "json"
+
+    def __init__(self, annotation: object, *, function: str) -> None:
+        super().__init__(annotation, function=function)
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(annotation).decode
+
+
+class _Pydantic(Codec):
+    name = "pydantic"
+
+    def __init__(self, annotation: object, *, function: str) -> None:
+        super().__init__(annotation, function=function)
+        self._adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(cast("Any", annotation))
+
+    def _encoded(self, value: Any) -> bytes:
+        # By field names both ways: an alias for reading need not be the one for writing.
+        return self._adapter.dump_json(value, round_trip=True, by_alias=False, warnings="error")
+
+    def _decoded(self, payload: bytes | memoryview) -> Any:
+        text = bytes(payload)
+        try:
+            return self._adapter.validate_json(text, strict=True, by_alias=False, by_name=True)
+        except pydantic.ValidationError:  # some types cannot be read strictly from JSON
+            return self._adapter.validate_json(text, by_alias=False, by_name=True)
+
+
+_EXACT: dict[object, type[Codec]] = {str: _Text, bytes: _Raw, NoneType: _Nothing, Any: _Plain, object: _Plain}
+
+
+def codec_for(annotation: object = Any, *, function: str = "the function") -> Codec:
+    """The codec of a function by the annotation of what it returns.
+
+    Args:
+        annotation: the resolved annotation; missing (``inspect.Signature.empty``), ``Any``, or a string that
+            cannot be resolved: only exact JSON types are stored. ``Awaitable[X]`` and ``Coroutine`` mean X.
+        function: its name, for messages.
+
+    Raises:
+        UncacheableValue: what the annotation names cannot be stored: mapped classes, responses, sessions,
+            generators.
+    """
+    annotation = _awaited(NoneType if annotation is None else annotation)
+    if annotation is inspect.Signature.empty or isinstance(annotation, (str, typing.TypeVar)):
+        return _Plain(Any, function=function)
+    members = list(parts(annotation))
+    exact = _EXACT.get(members[0]) if len(members) == 1 and isinstance(members[0], abc.Hashable) else None
+    if exact is not None:
+        return exact(members[0], function=function)
+    inside = list(reachable(annotation))
+    _refuse(inside, function)
+    return _structured(annotation, inside, function)
+
+
+def _awaited(annotation: object) -> object:
+    if typing.get_origin(annotation) in {abc.Awaitable, abc.Coroutine}:
+        return typing.get_args(annotation)[-1]
+    return annotation
+
+
+def _refuse(inside: list[object], function: str) -> None:
+    for kind in inside:
+        if not isinstance(kind, type):
+            continue
+        named = f"{kind.__module__}.{kind.__qualname__}"
+        if is_mapped(kind):
+            raise UncacheableValue(f"{function} cannot be cached: {named} {_MAPPED}")
+        if issubclass(kind, _ONCE) or kind in {abc.Iterable, abc.Callable}:
+            raise UncacheableValue(
+                f"{function} cannot be cached: a {named} holds no value; return a list or other data"
+            )
+
+
+def _structured(annotation: object, inside: list[object], function: str) -> Codec:
+    if all(_is_native(kind) for kind in inside):
+        try:
+            return (_Json if datetime in inside else _Msgpack)(annotation, function=function)
+        except (TypeError, NameError):  # a union that msgspec cannot tell apart
+            pass
+    try:
+        return _Pydantic(annotation, function=function)
+    except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
+        raise UncacheableValue(
+            f"{function} cannot be cached: {describe(annotation)} has no form that can be stored; "
+            f"return a model, dataclass or plain data"
+        ) from error
+
+
+def _is_native(kind: object) -> bool:
+    """Whether msgspec itself knows a class; its own rule for others is to leave them to hooks."""
+    if kind in _NATIVE or kind in {Any, Literal, Ellipsis}:
+        return True
+    if not isinstance(kind, type) or hasattr(kind, "__pydantic_validator__"):
+        return False
+    return issubclass(kind, Enum) or field_types(kind) is not None

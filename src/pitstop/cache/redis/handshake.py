@@ -1,0 +1,57 @@
+"""How a connection to Redis begins: RESP3, credentials, logical database."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from hiredis import ReplyError, pack_command
+
+from pitstop.cache.redis.address import Address
+from pitstop.errors import RedisUnavailable
+
+__all__ = ["Command", "greeting", "lost", "pack", "welcome"]
+
+Command = tuple[bytes, ...]
+
+pack = cast("Callable[[Command], bytes]", pack_command)  # its own annotation says a tuple of one
+
+
+def greeting(address: Address) -> list[Command]:
+    """What to send first."""
+    hello: list[bytes] = [b"HELLO", b"3"]
+    if address.password is not None:
+        hello += [b"AUTH", (address.username or "default").encode(), address.password.encode()]
+    commands: list[Command] = [tuple(hello)]
+    if address.db:
+        commands.append((b"SELECT", b"%d" % address.db))
+    return commands
+
+
+def welcome(address: Address, replies: list[Any]) -> dict[str, Any]:
+    """What the server says of itself (mode, role, version), from its replies to :func:`greeting`.
+
+    Raises:
+        RedisUnavailable: it does not let us in, or is older than Redis 6.
+    """
+    for reply in replies:
+        if isinstance(reply, ReplyError):
+            raise RedisUnavailable(f"redis at {address} refuses us: {_cure(str(reply))}")
+    return {
+        key.decode(): value.decode() if isinstance(value, bytes) else value
+        for key, value in replies[0].items()
+    }
+
+
+def _cure(reason: str) -> str:
+    if reason.startswith("ERR unknown command"):
+        return "it does not know HELLO: use redis 6.2 or later"
+    if reason.startswith("NOAUTH"):
+        return "it wants a password: write redis://:password@host:port/0"
+    if reason.startswith("WRONGPASS"):
+        return "user or password is wrong: correct the url"
+    return f"{reason}: correct the url or the server"
+
+
+def lost(address: Address, reason: object) -> RedisUnavailable:
+    """The error for a server that is not there, does not answer, or went away."""
+    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return RedisUnavailable(f"redis at {address} is unavailable: {text[:1].lower()}{text[1:]}")

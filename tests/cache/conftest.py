@@ -1,0 +1,59 @@
+"""Fixtures of the cache's tests: servers of their own, and a Cluster."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cache.cluster import OwnCluster
+from tests.cache.server import OwnRedis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A server that this test may freeze, kill and restart."""
+    server = OwnRedis(tmp_path / "redis")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def own_redis7(tmp_path: Path) -> Iterator[OwnRedis]:
+    """The same with the machine's redis-server, version 7 or later."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("no redis-server on the PATH: redis 7 is not tested here")
+    banner = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"v=(\d+)", banner)
+    if version is None or int(version[1]) < 7:
+        pytest.skip(f"the redis-server on the PATH is older than 7: {banner.strip()}")
+    server = OwnRedis(tmp_path / "redis7", program=Path(found))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
+    """Three masters and three replicas, shared by the tests of one worker: leave it whole and empty."""
+    cluster = OwnCluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[OwnCluster]:
+    """A Cluster that this test may break."""
+    cluster = OwnCluster(tmp_path / "cluster")
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
