@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PITSTOP_", extra="ignore", frozen=True)
 
     enabled: bool = Field(default=True, description="observe at all; 0 makes every hook a no-op")
+    cache_enabled: bool = Field(
+        default=True, description="cache at all; 0 calls every cached function, everywhere"
+    )
     database_url: SecretStr | None = Field(
         default=None, description="use this PostgreSQL instead of a private one"
     )

@@ -18,7 +18,10 @@ from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.commands import Commands
 from pitstop.cache.messages import EVERYTHING, decode_announcement
-from pitstop.cache.redis import Client, Wire
+from pitstop.cache.redis.script import in_full
+from pitstop.cache.redis.topology import Client
+from pitstop.cache.redis.wire import Wire
+from pitstop.cache.request import KEY_TAG
 from pitstop.cache.signals import Acknowledgements, Signals
 from pitstop.errors import CacheError, RedisUnavailable
 
@@ -57,6 +60,7 @@ class Coherence:
         recover: called in the thread before each lease that does not continue the one before: replays
             what could not be told to Redis. Raises to be tried again.
         tick: called in the thread at each renewal.
+        drop: called in the thread with each key that another process has dropped or set.
 
     Attributes:
         until: what Redis says may be trusted until then, by :data:`pitstop.cache.clock.clock`.
@@ -75,6 +79,7 @@ class Coherence:
         policy: Policy,
         recover: Callable[[], None],
         tick: Callable[[], None],
+        drop: Callable[[str], None],
     ) -> None:
         self._client = client
         self._commands = commands
@@ -82,11 +87,13 @@ class Coherence:
         self._policy = policy
         self._recover = recover
         self._tick = tick
+        self._drop = drop
         self.until = self.memory_until = 0.0
         self.contact = clock()
         self.holder = b""
         self.signals = Signals()
         self._distrusted = False
+        self._failed = False
         self._acknowledgements: dict[bytes, Acknowledgements] = {}
         self._asked: deque[Future[None]] = deque()
         self._expected: deque[Callable[[Any], None]] = deque()
@@ -112,6 +119,20 @@ class Coherence:
             wire.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(seconds)
+
+    def reset_after_fork(self) -> None:
+        """In a child process: the lease and the thread are the parent's."""
+        self.until = self.memory_until = 0.0
+        self.holder = b""
+        wire, self._wire, self._thread = self._wire, None, None
+        if wire is not None:
+            wire.close()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self.signals = Signals()
+        self._acknowledgements.clear()
+        self._asked.clear()
+        self._expected.clear()
 
     @property
     def is_up(self) -> bool:
@@ -166,7 +187,7 @@ class Coherence:
                 if self.holder:
                     log.warning("the cache lost Redis and goes on without it: %s", error)
             except CacheError as error:
-                log.error("the cache does not use Redis: %s", error)  # noqa: TRY400 - the message is the cure
+                log.error("the cache does not use Redis: %s", error)
                 attempt = len(_PAUSES)
             except Exception:
                 log.exception("the cache's connection to Redis failed")
@@ -188,7 +209,9 @@ class Coherence:
 
     def _hold(self) -> None:
         """Join, and hold the lease until it is lost or given back."""
-        wire = Wire(self._client.coordination_address(self._commands.epoch), connect_seconds=_CONNECT_SECONDS)
+        address = self._client.coordination_address(self._commands.epoch, fresh=self._failed)
+        self._failed = True
+        wire = Wire(address, connect_seconds=_CONNECT_SECONDS)
         self._wire = wire
         holder = os.urandom(8).hex().encode()
         run_id = self._inspect(wire)
@@ -220,9 +243,10 @@ class Coherence:
     def _join(self, wire: Wire, holder: bytes, run_id: bytes) -> None:
         join = self._commands.join(holder, run_id, lease=self._policy.lease)
         sent = clock()
-        (epoch,) = self._client.on_wire(wire, [join], self._policy.lease)
+        (epoch,) = wire.blocking([in_full(join) or join], self._policy.lease)
         if not isinstance(epoch, bytes):
             raise CacheError(f"the server refuses the cache's scripts: {epoch}")
+        self._failed = False
         self.holder = holder
         self._changes.forget()
         self._grant(sent)
@@ -245,7 +269,8 @@ class Coherence:
                 raise RedisUnavailable("the lease had run out; everything in memory is dropped")
             self._grant(sent)
 
-        self._send(wire, self._commands.renew(self.holder, lease=self._policy.lease), renewed)
+        renew = self._commands.renew(self.holder, lease=self._policy.lease)
+        self._send(wire, in_full(renew) or renew, renewed)
 
     def _send(self, wire: Wire, command: tuple[bytes, ...], heard: Callable[[Any], None]) -> None:
         self._expected.append(heard)
@@ -280,6 +305,9 @@ class Coherence:
             self._changes.open(announced.fence, announced.tags, until=clock() + announced.seconds)
         else:
             self._changes.close(announced.fence, announced.tags)
+            for tag in announced.tags:
+                if tag.startswith(KEY_TAG):
+                    self._drop(tag.removeprefix(KEY_TAG))
         if announced.waits:
             inbox = self._commands.inbox(announced.sender)
             self._send(wire, (b"PUBLISH", inbox, b"a" + announced.fence + self.holder), _ignore)

@@ -6,6 +6,7 @@ from string import Formatter
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table, inspect, text
+from sqlalchemy.orm import Mapper
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -51,8 +52,11 @@ class _Rule:
 
     def __init__(self, model: type, tags: RowTags) -> None:
         self.model = model
-        self.tables = frozenset(each.fullname for each in inspect(model).tables if isinstance(each, Table))
-        self._tags = tags if callable(tags) else _template_tags(tuple([tags] if isinstance(tags, str) else tags))
+        mapper: Mapper[Any] = inspect(model)
+        self.tables = frozenset(each.fullname for each in mapper.tables if isinstance(each, Table))
+        self._tags = (
+            tags if callable(tags) else _template_tags(tuple([tags] if isinstance(tags, str) else tags))
+        )
         self.families = self._probed()
 
     def of(self, instance: Any) -> tuple[str, ...]:
@@ -222,7 +226,8 @@ class CommitFence:
             commit.unfenced = True
             if self._outbox is None or not self._outbox.store(commit.connection, commit.tags):
                 log.warning(
-                    "committed while redis is away; %d tags wait in this process until it is back", len(commit.tags)
+                    "committed while redis is away; %d tags wait in this process until it is back",
+                    len(commit.tags),
                 )
 
     def after_commit(self, changes: Changes) -> None:

@@ -16,9 +16,9 @@ from pitstop.cache import ttl
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
-from pitstop.cache.commands import TOKEN_BYTES, Command, Commands, is_clean, may_have_run_out
+from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
 from pitstop.cache.compression import compress, decompress
-from pitstop.cache.entry import Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
@@ -150,6 +150,35 @@ class Flows:
             return found
         return (yield from self._load_locked(request, sight, start, coherence))
 
+    def read(self, request: Request) -> Flow:
+        """What is stored under a key that no function makes; ``missing`` if nothing is."""
+        start = self._changes.changes
+        missing = Outcome(None, (), missing=True)
+        if self._coherence is None or not self._coherence.is_up:
+            return missing
+        try:
+            sight = yield from self._look(request)
+        except RedisUnavailable:
+            self._lapse()
+            return missing
+        return self._take(request, sight, start) or missing
+
+    def prepared(self, request: Request, value: Any, tags: tuple[str, ...]) -> Steps[list[Command]]:
+        """The commands that store a value given by hand; none while a writer is at work on its tags."""
+        sight = yield from self._look(request)
+        yield from self._renewed(request, sight)
+        notes = Notes(start=0, track=False)
+        notes.depend(tags)
+        every, tokens = yield from self._captured(request, sight, notes)
+        if not all(map(is_clean, tokens)):
+            return []
+        called = Called(value, None, 0.0)
+        payload = request.recipe.codec.checked_encode(value)
+        fresh = self._fresh_seconds(request, called)
+        stored = self._packed(request, called, payload, every, tokens, fresh)
+        renewed = [self._commands.renew_token(tag, seconds=self._token_seconds(request)) for tag in every]
+        return [*self._commands.put(request.key, stored, seconds=fresh), *renewed]
+
     def _take(self, request: Request, sight: _Sight, start: int) -> Outcome | None:
         """A hit in Redis, if the entry holds and need not be loaded anew."""
         entry = sight.entry
@@ -161,14 +190,19 @@ class Flows:
         if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
             return None
         try:
-            value = request.recipe.codec.decode(decompress(entry.payload) if entry.compressed else entry.payload)
+            value = request.recipe.codec.decode(
+                decompress(entry.payload) if entry.compressed else entry.payload
+            )
         except CacheError:
             return None
         tags = request.tags + tuple(entry.tags or ())
+        counts = self._stats.of(request.recipe.namespace)
         if stale:
-            self._stats.of(request.recipe.namespace).stale_hits += 1
+            counts.stale_hits += 1
+            counts.misses -= 1
             return Outcome(value, tags, shareable=True, stale=True)
-        self._stats.of(request.recipe.namespace).redis_hits += 1
+        counts.redis_hits += 1
+        counts.misses -= 1  # it was counted before Redis was asked
         held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000)
         return Outcome(value, tags, held, shareable=True)
 
@@ -189,8 +223,8 @@ class Flows:
         entry = unpack(stored) if stored is not None else None
         recipe = request.recipe
         # past its time it is only for those who can have it renewed without their caller
-        until = entry and (entry.stale_until if recipe.stale_for and recipe.repeatable else entry.fresh_until)
-        if entry is None or until is None or until <= time.time():
+        renewable = recipe.stale_for and recipe.repeatable
+        if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
             return _Sight(None, tokens)
         kept = len(tokens)
         if list(entry.tokens[:kept]) != tokens:
@@ -251,6 +285,7 @@ class Flows:
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = Notes(start=start, track=request.recipe.track)
         self._keeping[load] = (request.key, clock())
+        self._stats.of(request.recipe.namespace).loads += 1
         try:
             called: Called = yield Call(request.call, notes)
         except GeneratorExit:  # cancelled: nothing can be sent from here
@@ -323,30 +358,48 @@ class Flows:
         start: int,
         load: bytes,
     ) -> Flow:
-        recipe = request.recipe
         fresh = self._fresh_seconds(request, called)
-        until = time.time() + fresh
-        compressed, payload = compress(payload, level=recipe.level)
-        stored = pack(
-            payload,
-            tokens=[token or b"" for token in tokens],
-            tags=tags[len(request.tags) :] or None,
-            fresh_until=until,
-            stale_until=until + recipe.stale_for,
-            load_ms=called.seconds * 1000,
-            compressed=compressed,
-            negative=called.value is None,
-        )
+        stored = self._packed(request, called, payload, tags, tokens, fresh)
         renewed = [self._commands.renew_token(tag, seconds=self._token_seconds(request)) for tag in tags]
-        fill = self._commands.fill(request.key, load, stored, seconds=fresh + recipe.stale_for)
+        fill = self._commands.fill(request.key, load, stored, seconds=fresh + request.recipe.stale_for)
         names = [self._commands.epoch, *map(self._commands.token, tags)]
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
         held = self._hold(request, called.value, tags, start, fresh, called.seconds)
         return Outcome(called.value, tags, held, shareable=now == tokens and self._is_up())
 
+    def _packed(
+        self,
+        request: Request,
+        called: Called,
+        payload: bytes,
+        tags: tuple[str, ...],
+        tokens: list[bytes | None],
+        fresh: float,
+    ) -> bytes:
+        recipe = request.recipe
+        until = time.time() + fresh
+        self._stats.encoded_bytes += len(payload)
+        compressed, payload = compress(payload, level=recipe.level)
+        self._stats.stored_bytes += len(payload)
+        return pack(
+            payload,
+            tokens=[token or b"" for token in tokens],
+            tags=tags[len(request.tags) :] or None,
+            fresh_until=until,
+            stale_until=until + recipe.stale_for,
+            load_ms=called.seconds * 1000,
+            flags=(COMPRESSED if compressed else 0) | (NEGATIVE if called.value is None else 0),
+        )
+
     def _hold(
-        self, request: Request, value: Any, tags: tuple[str, ...], start: int, fresh: float, load_seconds: float
+        self,
+        request: Request,
+        value: Any,
+        tags: tuple[str, ...],
+        start: int,
+        fresh: float,
+        load_seconds: float,
     ) -> Held | None:
         """Keep a value in memory, if nothing has changed since the moment it was known to hold."""
         if not self._is_up() or not self._changes.unchanged((*tags, key_tag(request.key)), start):
@@ -369,6 +422,7 @@ class Flows:
     def _load_alone(self, request: Request, start: int) -> Flow:
         """Without Redis: memory is all there is."""
         notes = Notes(start=start, track=request.recipe.track)
+        self._stats.of(request.recipe.namespace).loads += 1
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
         if called.error is not None or not self._may_keep(request, called, notes):
@@ -379,7 +433,9 @@ class Flows:
 
     def _bypass(self, request: Request, start: int, why: str) -> Flow:
         """Only call the function: what it gives must not be kept."""
-        self._stats.of(request.recipe.namespace).refuse(why)
+        counts = self._stats.of(request.recipe.namespace)
+        counts.refuse(why)
+        counts.loads += 1
         notes = Notes(start=start, track=request.recipe.track)
         notes.refuse(why)
         called: Called = yield Call(request.call, notes)

@@ -53,7 +53,6 @@ class Parts:
         blocking: BlockingLoads,
         invalidation: Invalidation,
         start: Callable[[], None],
-        shadow: "Callable[[Cached[Any, Any], tuple[Any, ...], dict[str, Any], Any], None] | None",
     ) -> None:
         self.enabled = enabled
         self.changes = changes
@@ -63,7 +62,6 @@ class Parts:
         self.blocking = blocking
         self.invalidation = invalidation
         self.start = start
-        self.shadow = shadow
 
 
 class Cached(Generic[P, R]):
@@ -102,9 +100,7 @@ class Cached(Generic[P, R]):
         self._tags = tags
         self._counts = counts
         self._ignored = ignored
-        self._ignored_at = frozenset(
-            at for at, name in enumerate(keys.parameters.names) if name in ignored
-        )
+        self._ignored_at = frozenset(at for at, name in enumerate(keys.parameters.names) if name in ignored)
         self._copied = copied
         self._changes = parts.changes
         self._lease = parts.lease
@@ -154,7 +150,9 @@ class Cached(Generic[P, R]):
         held.checked = number
         return True
 
-    def _counting(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _counting(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         at, names = self._ignored_at, self._ignored
         return (
             tuple([each for index, each in enumerate(args) if index not in at]),
@@ -212,7 +210,9 @@ class Cached(Generic[P, R]):
             notes.depend(tags)
         return value
 
-    def _taken(self, outcome: Outcome, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _taken(
+        self, outcome: Outcome, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """The value of a load, or an older one if it failed."""
         if outcome.error is not None:
             if held is None or not self._still_holds(held):
@@ -232,7 +232,9 @@ class AsyncCached(Cached[P, R]):
             value = await self._get(args, kwargs)
         return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
 
-    def __get__(self: "AsyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any) -> "AsyncCached[Q, R]":
+    def __get__(
+        self: "AsyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any
+    ) -> "AsyncCached[Q, R]":
         return cast("AsyncCached[Q, R]", self if instance is None else _BoundAsync(self, instance))
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -266,12 +268,15 @@ class AsyncCached(Cached[P, R]):
             self._renew(request, held, args, kwargs)
             return self._passed_on(held.value, held.tags)
         self._parts.start()
+        self._counts.misses += 1
         outcome = await self._parts.loads.get(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
 
-    def _renew(self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _renew(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         """Load anew behind the caller's back."""
         if held is not None and held.refreshing:
             return
@@ -331,7 +336,9 @@ class SyncCached(Cached[P, R]):
             value = self._get(args, kwargs)
         return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
 
-    def __get__(self: "SyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any) -> "SyncCached[Q, R]":
+    def __get__(
+        self: "SyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any
+    ) -> "SyncCached[Q, R]":
         return cast("SyncCached[Q, R]", self if instance is None else _BoundSync(self, instance))
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -361,12 +368,15 @@ class SyncCached(Cached[P, R]):
             self._renew(request, held, args, kwargs)
             return self._passed_on(held.value, held.tags)
         self._parts.start()
+        self._counts.misses += 1
         outcome = self._parts.blocking.get(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
 
-    def _renew(self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _renew(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         if held is not None and held.refreshing:
             return
         if held is not None:

@@ -11,12 +11,12 @@ from typing import Any
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
-from pitstop.cache.commands import Commands
+from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Steps, Wait, checked
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import Announcement, encode_announcement
-from pitstop.cache.request import key_tag
+from pitstop.cache.request import KEY_TAG, key_tag
 from pitstop.errors import RedisUnavailable
 
 __all__ = ["FENCE_SECONDS", "Fence", "Invalidation"]
@@ -133,20 +133,19 @@ class Invalidation:
     def _write_down(self, tags: tuple[str, ...]) -> None:
         self._changes.record(tags)
         for tag in tags:
-            if tag.startswith("k:"):
-                self._memory.drop(tag[2:])
+            if tag.startswith(KEY_TAG):
+                self._memory.drop(tag.removeprefix(KEY_TAG))
 
     def _replace(self, tags: tuple[str, ...], coherence: Coherence) -> Steps[None]:
         """New tokens first, then tell: who reads between the two finds the old value void already."""
-        commands = [
-            self._commands.drop(tag[2:])
-            if tag.startswith("k:")
-            else self._commands.release(tag, b"", seconds=_TOKEN_SECONDS)
-            for tag in tags
-        ]
-        checked((yield commands))
+        checked((yield [self._voiding(tag) for tag in tags]))
         self._write_down(tags)
         yield from self._announce(tags, coherence, fence=_new_id(), seconds=0.0)
+
+    def _voiding(self, tag: str) -> Command:
+        if tag.startswith(KEY_TAG):
+            return self._commands.drop(tag.removeprefix(KEY_TAG))
+        return self._commands.release(tag, b"", seconds=_TOKEN_SECONDS)
 
     def _joined(self, coherence: Coherence) -> Steps[None]:
         """A lease, which is needed to be acknowledged to."""
@@ -157,6 +156,22 @@ class Invalidation:
     def _patience(self) -> float:
         """Seconds to wait for a lease: none if Redis has been away for a while."""
         return _JOIN_SECONDS if self._away_since is None else 0.0
+
+    def replaced(self, keys: tuple[str, ...], commands: list[Command]) -> Steps[bool]:
+        """Store new values of keys and have every process drop the old ones; False if Redis is away."""
+        tags = tuple(map(key_tag, keys))
+        if self._coherence is None:
+            return False
+        try:
+            yield from self._joined(self._coherence)
+            checked((yield commands))
+            self._write_down(tags)
+            yield from self._announce(tags, self._coherence, fence=_new_id(), seconds=0.0)
+        except RedisUnavailable:
+            self._write_down(tags)
+            self.remember(tags)
+            return False
+        return True
 
     def fence(self, tags: tuple[str, ...]) -> Steps[Fence]:
         """Fence tags and have everybody know: after it nobody serves or keeps what carries them.
@@ -193,9 +208,7 @@ class Invalidation:
         if coherence is None:
             return
         try:
-            commands = [
-                self._commands.release(tag, fence.id, seconds=_TOKEN_SECONDS) for tag in fence.tags
-            ]
+            commands = [self._commands.release(tag, fence.id, seconds=_TOKEN_SECONDS) for tag in fence.tags]
             stood = checked((yield commands))
             if all(stood):
                 message = Announcement(fence.id, coherence.holder, False, fence.tags)
@@ -286,13 +299,7 @@ class Invalidation:
 
     def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
         assert self._coherence is not None, "nothing is pending without Redis"
-        commands = [
-            self._commands.drop(tag[2:])
-            if tag.startswith("k:")
-            else self._commands.release(tag, b"", seconds=_TOKEN_SECONDS)
-            for tag in tags
-        ]
-        checked((yield commands))
+        checked((yield [self._voiding(tag) for tag in tags]))
         message = Announcement(_new_id(), b"", False, tags)
         checked((yield [self._commands.tell(encode_announcement(message))]))
 

@@ -114,7 +114,7 @@ class Memory:
             self._items = {}
             self.bytes = 0
 
-    def keys(self) -> list[str]:
+    def held_keys(self) -> list[str]:
         """The keys held now."""
         return list(self._items)
 

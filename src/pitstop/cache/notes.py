@@ -7,9 +7,6 @@ __all__ = ["Notes", "current_notes"]
 
 _current: "ContextVar[Notes | None]" = ContextVar("pitstop_cache_notes", default=None)
 
-current_notes = _current.get
-
-
 class Notes:
     """What a load does, written down while it runs.
 
@@ -48,3 +45,8 @@ class Notes:
     def enter(self) -> None:
         """Make these the notes of this context (a task's or a copied one, which ends with the load)."""
         _current.set(self)
+
+
+def current_notes() -> "Notes | None":
+    """The notes of the load that this code runs in, or None."""
+    return _current.get()

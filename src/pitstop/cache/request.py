@@ -7,7 +7,19 @@ from typing import Any, Literal
 from pitstop.cache.codec import Codec
 from pitstop.cache.ttl import Adaptive
 
-__all__ = ["Recipe", "Request", "family_of", "key_tag", "namespace_tag", "user_tag", "with_families"]
+__all__ = [
+    "KEY_TAG",
+    "Recipe",
+    "Request",
+    "family_of",
+    "key_tag",
+    "namespace_tag",
+    "user_tag",
+    "with_families",
+]
+
+
+KEY_TAG = "k:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,7 @@ def namespace_tag(namespace: str) -> str:
 
 def key_tag(key: str) -> str:
     """The internal name by which the change of one key is written down."""
-    return f"k:{key}"
+    return KEY_TAG + key
 
 
 def family_of(tag: str) -> str:
