@@ -11,6 +11,7 @@ NAMES = (
     "slow_log",
     "peer_loading",
     "read_model",
+    "cache_values",
 )
 
 

@@ -237,7 +237,7 @@ def test_the_refusal_says_what_to_do() -> None:
         UncacheableValue, match=r"shop\.read .*\[\.\.\.\] is a .*Line; annotate the return type"
     ):
         codec_for(Any, function="shop.read").encode([Line("a")])
-    with pytest.raises(UncacheableValue, match=r"Row is mapped by SQLAlchemy .*read model"):
+    with pytest.raises(UncacheableValue, match=r"Row, which is mapped by SQLAlchemy .*read model"):
         codec_for(Any, function="shop.read").encode([Row(id=1)])
 
 

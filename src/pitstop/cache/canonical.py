@@ -6,6 +6,7 @@ is ever encoded by ``repr`` or ``hash``.
 """
 
 import dataclasses
+import functools
 import math
 import struct
 from collections import OrderedDict
@@ -115,14 +116,28 @@ def canonical(value: object, depth: int = 0) -> bytes:
 
 def canonical_self(value: object) -> bytes:
     """The bytes of the first argument of a method: a class by its name, an object also by its attributes."""
+    kind: Any = type(value)
     if isinstance(value, type):
         return b"C" + _class(value)
     try:
         return canonical(value)
     except NotKeyable as error:
-        if error.kind is not type(value) or is_mapped(type(value)):
+        if error.kind is not kind or is_mapped(kind) or _hides_state(kind):
             raise
-        return b"O" + _class(type(value)) + _state(value, 1)
+        return b"O" + _class(kind) + _state(value, 1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _hides_state(kind: type) -> bool:
+    """Whether instances hold more than attributes: something in C, which only their size tells."""
+    names = {name for base in kind.__mro__ for name in _slots(base)}
+    pointers = len(names) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
+    return kind.__basicsize__ > object.__basicsize__ + pointers * struct.calcsize("P")
+
+
+def _slots(kind: type) -> set[str]:
+    slots = vars(kind).get("__slots__", ())
+    return {slots} if isinstance(slots, str) else {*slots} - {"__dict__", "__weakref__"}
 
 
 def _of_class(value: Any, kind: type, depth: int) -> bytes:
@@ -169,10 +184,7 @@ def _as_base(value: Any, kind: type, depth: int) -> bytes:
 
 def _state(value: object, depth: int) -> bytes:
     """Attributes of an object whose class says nothing about them, in dictionary and slots."""
-    try:
-        state = object.__getstate__(value)
-    except TypeError as error:  # a class written in C that keeps its state to itself
-        raise NotKeyable(type(value), "its attributes cannot be read") from error
+    state = object.__getstate__(value)
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     return _pairs({**(attributes or {}), **(slots or {})}.items(), depth)
 
