@@ -206,7 +206,7 @@ def test_ignored_arguments_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"ignore": ["sesion"]}, {"ignore": "c"}, {"key": "{d}"}, {"key": "{a!r}"}, {"key": ""}]
+    "options", [{"ignore": ["d"]}, {"ignore": "c"}, {"key": "{d}"}, {"key": "{a!r}"}, {"key": ""}]
 )
 def test_wrong_options_are_errors_at_once(options: dict[str, Any]) -> None:
     """Names that are no parameters, and templates that cannot be read, fail at decoration."""

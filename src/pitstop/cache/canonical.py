@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -85,6 +85,7 @@ SCALARS: dict[type, Callable[[Any], bytes]] = {
     datetime: _moment,
     time: _moment,
     timedelta: _span,
+    type(msgspec.UNSET): lambda _: b"?",
 }
 """Encoders of the types that hold no other value, by exact class."""
 
@@ -160,11 +161,17 @@ def _of_class(value: Any, kind: type, depth: int) -> bytes:
 def _fields(value: Any, kind: Any) -> Iterable[tuple[str, object]] | None:
     if isinstance(value, pydantic.BaseModel):
         hidden = [("", value.__pydantic_extra__ or None), (" ", value.__pydantic_private__ or None)]
-        return [*((name, getattr(value, name, None)) for name in kind.model_fields), *hidden]
-    if dataclasses.is_dataclass(kind):
-        return [(field.name, getattr(value, field.name, None)) for field in dataclasses.fields(kind)]
+        return [
+            *((name, value.__dict__[name]) for name in kind.model_fields if name in value.__dict__),
+            *hidden,
+        ]
     if isinstance(value, msgspec.Struct):
-        return [(name, getattr(value, name, None)) for name in value.__struct_fields__]
+        return [(name, getattr(value, name)) for name in value.__struct_fields__ if hasattr(value, name)]
+    if dataclasses.is_dataclass(kind):
+        if _hides_state(cast("Any", kind)):  # a dataclass that is a list as well
+            raise NotKeyable(type(value), "it holds more than its fields")
+        names = [field.name for field in dataclasses.fields(kind)]
+        return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
     return None
 
 

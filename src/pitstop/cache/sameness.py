@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -39,7 +39,7 @@ def _found(value: Any, restored: Any) -> str | None:
             return _in_sequence(value, restored)
         if isinstance(value, dict):
             return _in_mapping(value, restored)
-        if _fields(kind) is not None:
+        if _fields(cast("Any", kind)) is not None:
             return _in_attributes(value, restored)
     return None if _is_same(value, restored) else f", a {kind.__qualname__}, comes back with another value"
 
