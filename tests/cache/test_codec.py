@@ -275,6 +275,30 @@ def test_a_decoding_error_holds_no_content() -> None:
     assert "at id" in str(caught.value)
 
 
+def test_a_validator_of_the_model_may_raise_anything() -> None:
+    """An exception of the user's own code while decoding is a miss, and while encoding a refusal."""
+
+    class Strange(pydantic.BaseModel):
+        x: int
+
+        @pydantic.field_validator("x")
+        @classmethod
+        def check(cls, x: int) -> int:
+            return {1: 1}[x]
+
+        @pydantic.field_serializer("x")
+        def write(self, x: int) -> int:
+            return {1: 1, 2: 2}[x]
+
+    codec = codec_for(Strange)
+    codec.checked_encode(Strange(x=1))
+    with pytest.raises(CacheError, match="KeyError"):
+        codec.decode(b'{"x": 2}')
+    for x in (2, 3):
+        with pytest.raises(UncacheableValue):
+            codec.checked_encode(Strange.model_construct(x=x))
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -25,7 +25,6 @@ from pitstop.errors import CacheError, UncacheableValue
 
 __all__ = ["Codec", "codec_for"]
 
-_ENCODING = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 _MAPPED = "is mapped by SQLAlchemy and belongs to a session; return a model, dataclass or read model instead"
 _ONCE = (abc.Iterator, abc.AsyncIterable, abc.Awaitable)
 _NATIVE = (
@@ -60,9 +59,9 @@ class Codec(ABC):
         """
         try:
             return self._encoded(value)
-        except _ENCODING as error:
-            if isinstance(error, UncacheableValue):
-                raise
+        except UncacheableValue:
+            raise
+        except Exception as error:  # a model's own serializer may raise anything
             kind = type(value).__qualname__
             raise self._refusal(f"a value of type {kind} cannot be encoded: {error}") from error
 
@@ -77,9 +76,11 @@ class Codec(ABC):
         except pydantic.ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise self._misfit(f"{first['msg']} at {where or 'the top'}") from None  # it holds the values
-        except _ENCODING as error:
+            raise self._misfit(f"{first['type']} at {where or 'the top'}") from None  # it holds the values
+        except msgspec.MsgspecError as error:
             raise self._misfit(str(error)) from error
+        except Exception as error:  # a model's own validator may raise anything: still a miss
+            raise self._misfit(type(error).__qualname__) from error
 
     def checked_encode(self, value: Any) -> bytes:
         """The bytes of a value that were decoded again and gave the same value of the same types.
