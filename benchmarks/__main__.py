@@ -12,6 +12,7 @@ NAMES = (
     "peer_loading",
     "read_model",
     "cache_redis",
+    "cache_values",
 )
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,9 +38,7 @@ class OwnRedis:
         self.directory = directory
         self.port = free_port()
         self.password = password
-        self.socket = (
-            Path(tempfile.mkdtemp(prefix="redis-", dir="/tmp")) / "s"
-        )  # its path has 107 bytes at most
+        self.socket = Path("/tmp") / f"pitstop-{uuid.uuid4().hex[:12]}.sock"  # its path has 107 bytes at most
         self._program = program or find_program("redis").directory / "redis-server"
         self._sentinel = sentinel
         self._settings = list(settings)
@@ -88,6 +86,7 @@ class OwnRedis:
             self.thaw()
             end(self._process, [(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)])
             self._process = None
+        self.socket.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Kill the server and start it again, empty, on the same port."""

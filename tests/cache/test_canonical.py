@@ -328,6 +328,23 @@ def test_fields_that_do_not_compare_still_count() -> None:
     assert canonical(kind(1, 2)) != canonical(kind(1, 3))
 
 
+def test_a_dataclass_that_holds_more_than_fields_is_refused() -> None:
+    """A dataclass that is a list as well would lose its items."""
+
+    @dataclass
+    class Bag(list[int]):
+        x: int = 0
+
+    with pytest.raises(NotKeyable, match="more than its fields"):
+        canonical(Bag(1))
+
+
+def test_missing_is_not_none() -> None:
+    """An unset field differs from one that is None, and so does one that is not there at all."""
+    assert len({canonical(Record(msgspec.UNSET)), canonical(Record(None))}) == 2
+    assert len({canonical(Model(x=None)), canonical(Model.model_construct())}) == 2
+
+
 def test_large_integers_have_no_limit() -> None:
     """Integers beyond Python's limit of decimal digits can be keyed."""
     assert canonical(10**5000) != canonical(10**5000 + 1)

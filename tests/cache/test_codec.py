@@ -237,7 +237,7 @@ def test_the_refusal_says_what_to_do() -> None:
         UncacheableValue, match=r"shop\.read .*\[\.\.\.\] is a .*Line; annotate the return type"
     ):
         codec_for(Any, function="shop.read").encode([Line("a")])
-    with pytest.raises(UncacheableValue, match=r"Row is mapped by SQLAlchemy .*read model"):
+    with pytest.raises(UncacheableValue, match=r"Row, which is mapped by SQLAlchemy .*read model"):
         codec_for(Any, function="shop.read").encode([Row(id=1)])
 
 
@@ -273,6 +273,30 @@ def test_a_decoding_error_holds_no_content() -> None:
         codec_for(Order).decode(b'{"id": "hunter2"}')
     assert "hunter2" not in str(caught.value)
     assert "at id" in str(caught.value)
+
+
+def test_a_validator_of_the_model_may_raise_anything() -> None:
+    """An exception of the user's own code while decoding is a miss, and while encoding a refusal."""
+
+    class Strange(pydantic.BaseModel):
+        x: int
+
+        @pydantic.field_validator("x")
+        @classmethod
+        def check(cls, x: int) -> int:
+            return {1: 1}[x]
+
+        @pydantic.field_serializer("x")
+        def write(self, x: int) -> int:
+            return {1: 1, 2: 2}[x]
+
+    codec = codec_for(Strange)
+    codec.checked_encode(Strange(x=1))
+    with pytest.raises(CacheError, match="KeyError"):
+        codec.decode(b'{"x": 2}')
+    for x in (2, 3):
+        with pytest.raises(UncacheableValue):
+            codec.checked_encode(Strange.model_construct(x=x))
 
 
 _json = st.recursive(

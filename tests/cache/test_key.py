@@ -1,8 +1,11 @@
 """Keys of calls."""
 
 import functools
+import re
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
@@ -203,7 +206,7 @@ def test_ignored_arguments_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"ignore": ["sesion"]}, {"ignore": "c"}, {"key": "{d}"}, {"key": "{a!r}"}, {"key": ""}]
+    "options", [{"ignore": ["d"]}, {"ignore": "c"}, {"key": "{d}"}, {"key": "{a!r}"}, {"key": ""}]
 )
 def test_wrong_options_are_errors_at_once(options: dict[str, Any]) -> None:
     """Names that are no parameters, and templates that cannot be read, fail at decoration."""
@@ -278,6 +281,28 @@ def test_a_method_of_an_object_that_holds_a_session_is_refused() -> None:
     with pytest.raises(UnkeyableArgument, match=r"ignore=\[\"self\"\]"):
         maker(Service.read).digest((Service(object()), 7), {})
     assert maker(Service.read, ignore=["self"]).digest((Service(object()), 7), {})
+
+
+def test_a_method_of_an_object_that_hides_its_state_is_refused() -> None:
+    """An object that keeps its content in C shows no attributes, and is not taken for an empty one."""
+
+    class Shelf(deque[int]):
+        def read(self) -> int: ...
+
+    class Slotted:
+        __slots__ = ("__weakref__", "tenant")
+
+        def __init__(self, tenant: int) -> None:
+            self.tenant = tenant
+
+        def read(self) -> int: ...
+
+    for value in (Shelf([1]), (n for n in [1]), threading.Lock(), re.compile("a"), print):
+        with pytest.raises(UnkeyableArgument):
+            maker(Shelf.read).digest((value,), {})
+    of_slots = maker(Slotted.read)
+    assert of_slots.digest((Slotted(1),), {}) == of_slots.digest((Slotted(1),), {})
+    assert of_slots.digest((Slotted(1),), {}) != of_slots.digest((Slotted(2),), {})
 
 
 def test_class_methods_are_keyed_by_class() -> None:

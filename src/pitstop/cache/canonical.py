@@ -6,6 +6,7 @@ is ever encoded by ``repr`` or ``hash``.
 """
 
 import dataclasses
+import functools
 import math
 import struct
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -84,6 +85,7 @@ SCALARS: dict[type, Callable[[Any], bytes]] = {
     datetime: _moment,
     time: _moment,
     timedelta: _span,
+    type(msgspec.UNSET): lambda _: b"?",
 }
 """Encoders of the types that hold no other value, by exact class."""
 
@@ -115,14 +117,28 @@ def canonical(value: object, depth: int = 0) -> bytes:
 
 def canonical_self(value: object) -> bytes:
     """The bytes of the first argument of a method: a class by its name, an object also by its attributes."""
+    kind: Any = type(value)
     if isinstance(value, type):
         return b"C" + _class(value)
     try:
         return canonical(value)
     except NotKeyable as error:
-        if error.kind is not type(value) or is_mapped(type(value)):
+        if error.kind is not kind or is_mapped(kind) or _hides_state(kind):
             raise
-        return b"O" + _class(type(value)) + _state(value, 1)
+        return b"O" + _class(kind) + _state(value, 1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _hides_state(kind: type) -> bool:
+    """Whether instances hold more than attributes: something in C, which only their size tells."""
+    names = {name for base in kind.__mro__ for name in _slots(base)}
+    pointers = len(names) + (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)
+    return kind.__basicsize__ > object.__basicsize__ + pointers * struct.calcsize("P")
+
+
+def _slots(kind: type) -> set[str]:
+    slots = vars(kind).get("__slots__", ())
+    return {slots} if isinstance(slots, str) else {*slots} - {"__dict__", "__weakref__"}
 
 
 def _of_class(value: Any, kind: type, depth: int) -> bytes:
@@ -145,11 +161,17 @@ def _of_class(value: Any, kind: type, depth: int) -> bytes:
 def _fields(value: Any, kind: Any) -> Iterable[tuple[str, object]] | None:
     if isinstance(value, pydantic.BaseModel):
         hidden = [("", value.__pydantic_extra__ or None), (" ", value.__pydantic_private__ or None)]
-        return [*((name, getattr(value, name, None)) for name in kind.model_fields), *hidden]
-    if dataclasses.is_dataclass(kind):
-        return [(field.name, getattr(value, field.name, None)) for field in dataclasses.fields(kind)]
+        return [
+            *((name, value.__dict__[name]) for name in kind.model_fields if name in value.__dict__),
+            *hidden,
+        ]
     if isinstance(value, msgspec.Struct):
-        return [(name, getattr(value, name, None)) for name in value.__struct_fields__]
+        return [(name, getattr(value, name)) for name in value.__struct_fields__ if hasattr(value, name)]
+    if dataclasses.is_dataclass(kind):
+        if _hides_state(cast("Any", kind)):  # a dataclass that is a list as well
+            raise NotKeyable(type(value), "it holds more than its fields")
+        names = [field.name for field in dataclasses.fields(kind)]
+        return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
     return None
 
 
@@ -169,10 +191,7 @@ def _as_base(value: Any, kind: type, depth: int) -> bytes:
 
 def _state(value: object, depth: int) -> bytes:
     """Attributes of an object whose class says nothing about them, in dictionary and slots."""
-    try:
-        state = object.__getstate__(value)
-    except TypeError as error:  # a class written in C that keeps its state to itself
-        raise NotKeyable(type(value), "its attributes cannot be read") from error
+    state = object.__getstate__(value)
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     return _pairs({**(attributes or {}), **(slots or {})}.items(), depth)
 

@@ -25,7 +25,6 @@ from pitstop.errors import CacheError, UncacheableValue
 
 __all__ = ["Codec", "codec_for"]
 
-_ENCODING = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 _MAPPED = "is mapped by SQLAlchemy and belongs to a session; return a model, dataclass or read model instead"
 _ONCE = (abc.Iterator, abc.AsyncIterable, abc.Awaitable)
 _NATIVE = (
@@ -60,9 +59,9 @@ class Codec(ABC):
         """
         try:
             return self._encoded(value)
-        except _ENCODING as error:
-            if isinstance(error, UncacheableValue):
-                raise
+        except UncacheableValue:
+            raise
+        except Exception as error:  # a model's own serializer may raise anything
             kind = type(value).__qualname__
             raise self._refusal(f"a value of type {kind} cannot be encoded: {error}") from error
 
@@ -77,9 +76,11 @@ class Codec(ABC):
         except pydantic.ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise self._misfit(f"{first['msg']} at {where or 'the top'}") from None  # it holds the values
-        except _ENCODING as error:
+            raise self._misfit(f"{first['type']} at {where or 'the top'}") from None  # it holds the values
+        except msgspec.MsgspecError as error:
             raise self._misfit(str(error)) from error
+        except Exception as error:  # a model's own validator may raise anything: still a miss
+            raise self._misfit(type(error).__qualname__) from error
 
     def checked_encode(self, value: Any) -> bytes:
         """The bytes of a value that were decoded again and gave the same value of the same types.
@@ -92,7 +93,7 @@ class Codec(ABC):
             found = difference(value, self.decode(payload))
         except (CacheError, RecursionError) as error:
             if is_mapped(type(value)):
-                raise self._refusal(f"{type(value).__qualname__} {_MAPPED}") from error
+                raise self._refusal(f"{type(value).__qualname__}, which {_MAPPED}") from error
             raise self._refusal(f"the value does not fit {describe(self.annotation)}: {error}") from error
         if found is not None:
             raise self._refusal(f"{found}; return what the annotation says, or say what is returned")
@@ -155,7 +156,9 @@ class _Plain(Codec):
     name = "plain"
 
     def _encoded(self, value: Any) -> bytes:
-        self._require_plain(value, "the value")
+        odd = _odd(value)
+        if odd is not None:
+            raise self._no_plain(*odd)
         return msgspec.msgpack.encode(value)
 
     def _decoded(self, payload: bytes | memoryview) -> Any:
@@ -164,26 +167,34 @@ class _Plain(Codec):
     def checked_encode(self, value: Any) -> bytes:
         return self.encode(value)  # exact types of this kind come back as they are
 
-    def _require_plain(self, value: Any, path: str) -> None:
-        kind = type(value)
-        if kind is dict:
-            for key, item in value.items():
-                if type(key) is not str:
-                    raise self._no_plain(type(key), f"a key of {path}")
-                self._require_plain(item, f"{path}[...]")
-        elif kind is list:
-            for item in value:
-                self._require_plain(item, f"{path}[...]")
-        elif kind not in {str, int, float, bool, NoneType}:
-            raise self._no_plain(kind, path)
-
-    def _no_plain(self, kind: type, path: str) -> UncacheableValue:
+    def _no_plain(self, path: str, kind: type) -> UncacheableValue:
         named = f"{kind.__module__}.{kind.__qualname__}"
         if is_mapped(kind):
-            return self._refusal(f"{path}: {named} {_MAPPED}")
-        return self._refusal(
-            f"{path} is a {named}; annotate the return type, so that it can come back as one"
-        )
+            return self._refusal(f"the value{path} is a {named}, which {_MAPPED}")
+        known = f"{self.annotation!r} is unknown where it is decorated; " * isinstance(self.annotation, str)
+        cure = "annotate the return type, so that it can come back as one"
+        return self._refusal(f"the value{path} is a {named}; {known}{cure}")
+
+
+_JSON_SCALARS = frozenset({str, int, float, bool, NoneType})
+
+
+def _odd(value: Any) -> tuple[str, type] | None:
+    """Where a value holds something that JSON does not know, and of which class; None where nowhere."""
+    kind = type(value)
+    if kind in _JSON_SCALARS:
+        return None
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return " has a key that", type(key)
+        value = value.values()
+    elif kind is not list:
+        return "", kind
+    for item in value:
+        if type(item) not in _JSON_SCALARS and (odd := _odd(item)) is not None:
+            return f"[...]{odd[0]}", odd[1]
+    return None
 
 
 class _Msgpack(Codec):
@@ -248,7 +259,7 @@ def codec_for(annotation: object = Any, *, function: str = "the function") -> Co
     """
     annotation = _awaited(NoneType if annotation is None else annotation)
     if annotation is inspect.Signature.empty or isinstance(annotation, (str, typing.TypeVar)):
-        return _Plain(Any, function=function)
+        return _Plain(annotation if isinstance(annotation, str) else Any, function=function)
     members = list(parts(annotation))
     exact = _EXACT.get(members[0]) if len(members) == 1 and isinstance(members[0], abc.Hashable) else None
     if exact is not None:

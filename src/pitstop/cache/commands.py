@@ -118,9 +118,10 @@ class Commands:
         keys = [self.value(digest), self.lock(digest)]
         return _script("fill").call(keys, [load, value, _ms(seconds), self.inboxes, b"f" + digest.encode()])
 
-    def put(self, digest: str, value: bytes, *, seconds: float) -> list[Command]:
+    def put(self, digest: str, value: bytes, *, seconds: float) -> Command:
         """Store a value given by hand, and let no load under way store another."""
-        return [self.drop(digest), (b"SET", self.value(digest), value, b"PX", _ms(seconds))]
+        args = [value, _ms(seconds), self.inboxes, b"f" + digest.encode()]
+        return _script("put").call([self.value(digest), self.lock(digest)], args)
 
     def join(self, holder: bytes, run_id: bytes, *, lease: float) -> Command:
         """Become a holder; gives the epoch."""

@@ -177,7 +177,7 @@ class Flows:
         fresh = self._fresh_seconds(request, called)
         stored = self._packed(request, called, payload, every, tokens, fresh)
         renewed = [self._commands.renew_token(tag, seconds=self._token_seconds(request)) for tag in every]
-        return [*self._commands.put(request.key, stored, seconds=fresh), *renewed]
+        return [self._commands.put(request.key, stored, seconds=fresh), *renewed]
 
     def _take(self, request: Request, sight: _Sight, start: int) -> Outcome | None:
         """A hit in Redis, if the entry holds and need not be loaded anew."""

@@ -219,7 +219,7 @@ class KeyMaker:
             f"argument '{name}' of {self.name} cannot be part of a key: "
             f"it holds {_kind(error)} ({error.why}); "
             f'name it in ignore=["{parameter}"] if the value does not depend on it, '
-            f"or give {error.kind.__name__} a __cache_key__() method"
+            f"give {error.kind.__name__} a __cache_key__() method, or choose with key="
         )
 
 

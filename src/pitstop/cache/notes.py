@@ -7,6 +7,7 @@ __all__ = ["Notes", "current_notes"]
 
 _current: "ContextVar[Notes | None]" = ContextVar("pitstop_cache_notes", default=None)
 
+
 class Notes:
     """What a load does, written down while it runs.
 

@@ -3,88 +3,108 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from types import NoneType
+from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 import pydantic
 
 __all__ = ["difference"]
 
+_BY_VALUE = frozenset({NoneType, bool, int, str, bytes, Decimal, UUID})
+_MISSING = object()
 
-def difference(value: object, restored: Any, *, path: str = "the value") -> str | None:
+
+def difference(value: object, restored: object) -> str | None:
     """Where two values differ in type or content, in words and without the content, or None.
 
     The zone of a datetime may become its plain offset, and a pydantic model's ``model_fields_set`` all of its
     fields: neither is compared. The order of dictionaries is.
     """
-    if type(value) is not type(restored):
-        return f"{path} is {type(value).__qualname__} and comes back as {type(restored).__qualname__}"
-    if isinstance(value, (list, tuple)):
-        return _in_sequence(value, restored, path)
-    if isinstance(value, dict):
-        return _in_mapping(value, restored, path)
-    attributes = _attributes(value)
-    if attributes is not None:
-        return _in_attributes(attributes, _attributes(restored) or {}, path)
-    same = value == restored or (isinstance(value, float) and math.isnan(value) and math.isnan(restored))
-    if same and _offset(value) == _offset(restored):
-        return None
-    return f"{path}, a {type(value).__qualname__}, comes back with another value"
+    found = _found(value, restored)
+    return None if found is None else f"the value{found}"
 
 
-def _in_sequence(value: Any, restored: Any, path: str) -> str | None:
+def _found(value: Any, restored: Any) -> str | None:
+    """The end of a sentence; the path before it is added on the way out, if there is a difference."""
+    kind: Any = type(value)
+    if kind is not type(restored):
+        return f" is {kind.__qualname__} and comes back as {type(restored).__qualname__}"
+    if kind not in _BY_VALUE:
+        if isinstance(value, (list, tuple)):
+            return _in_sequence(value, restored)
+        if isinstance(value, dict):
+            return _in_mapping(value, restored)
+        if _fields(cast("Any", kind)) is not None:
+            return _in_attributes(value, restored)
+    return None if _is_same(value, restored) else f", a {kind.__qualname__}, comes back with another value"
+
+
+def _is_same(value: Any, restored: Any) -> bool:
+    if isinstance(value, float):
+        return value == restored or (math.isnan(value) and math.isnan(restored))
+    if isinstance(value, datetime):
+        return bool(value == restored and value.utcoffset() == restored.utcoffset())
+    return bool(value == restored)
+
+
+def _in_sequence(value: Any, restored: Any) -> str | None:
     if len(value) != len(restored):
-        return f"{path} has {len(value)} items and comes back with {len(restored)}"
+        return f" has {len(value)} items and comes back with {len(restored)}"
     for index, (one, other) in enumerate(zip(value, restored, strict=True)):
-        if one is not other:
-            found = difference(one, other, path=f"{path}[{index}]")
-            if found is not None:
-                return found
+        found = _found(one, other)
+        if found is not None:
+            return f"[{index}]{found}"
     return None
 
 
-def _in_mapping(value: Any, restored: Any, path: str) -> str | None:
+def _in_mapping(value: Any, restored: Any) -> str | None:
     if len(value) != len(restored):
-        return f"{path} has {len(value)} keys and comes back with {len(restored)}"
+        return f" has {len(value)} keys and comes back with {len(restored)}"
     for (key, one), (other_key, other) in zip(value.items(), restored.items(), strict=True):
-        found = difference(key, other_key, path=f"a key of {path}") or difference(
-            one, other, path=f"{path}[...]"
-        )
+        found = _found(key, other_key)
         if found is not None:
-            return found
+            return f" has a key that{found}"
+        found = _found(one, other)
+        if found is not None:
+            return f"[...]{found}"
     return None
 
 
-def _in_attributes(value: Mapping[str, Any], restored: Mapping[str, Any], path: str) -> str | None:
-    for name, one in value.items():
-        if name not in restored:
-            return f"{path}.{name} is lost"
-        found = difference(one, restored[name], path=f"{path}.{name}")
+def _in_attributes(value: Any, restored: Any) -> str | None:
+    for name in _names(value):
+        one, other = getattr(value, name, _MISSING), getattr(restored, name, _MISSING)
+        if other is _MISSING and one is not _MISSING:
+            return f".{name} is lost"
+        found = _found(one, other)
         if found is not None:
-            return found
+            return f".{name}{found}"
     return None
 
 
-def _attributes(value: Any) -> Mapping[str, Any] | None:
-    """What an object holds, for the classes that are stored by their fields."""
-    kind = type(value)
+def _names(value: Any) -> Iterable[str]:
+    """Fields, and what an instance holds beside them, but for properties that are computed again."""
+    kind: Any = type(value)
+    names = _fields(kind) or ()
     if isinstance(value, pydantic.BaseModel):
-        fields = {name: value.__dict__[name] for name in kind.model_fields if name in value.__dict__}
-        return {**fields, **(value.__pydantic_extra__ or {}), **(value.__pydantic_private__ or {})}
-    if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
+        return [*names, *(value.__pydantic_extra__ or ()), *(value.__pydantic_private__ or ())]
+    held: dict[str, Any] = getattr(value, "__dict__", {})
+    if len(held) <= len(names):
+        return names
+    computed = (name for name in held if isinstance(getattr(kind, name, None), functools.cached_property))
+    return dict.fromkeys([*names, *held.keys() - set(computed)])
+
+
+@functools.lru_cache(maxsize=1024)
+def _fields(kind: Any) -> tuple[str, ...] | None:
+    if issubclass(kind, pydantic.BaseModel):
+        return tuple(kind.model_fields)
+    if issubclass(kind, msgspec.Struct):
+        return tuple(kind.__struct_fields__)
     if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind)]
-        more = [name for name in getattr(value, "__dict__", ()) if not _is_computed(kind, name)]
-        return {name: getattr(value, name) for name in dict.fromkeys([*names, *more]) if hasattr(value, name)}
+        return tuple(field.name for field in dataclasses.fields(kind))
     return None
-
-
-def _is_computed(kind: type, name: str) -> bool:
-    return isinstance(getattr(kind, name, None), functools.cached_property)
-
-
-def _offset(value: object) -> object:
-    return value.utcoffset() if isinstance(value, datetime) else None

@@ -69,6 +69,13 @@ def name_part(value: object) -> str:
     raise TypeError(f"{type(value).__name__} cannot be part of a name")
 
 
+def _formatted(value: object) -> str:
+    """A value in a tag: just what an f-string makes of it, for that is what a writer's tag is made by."""
+    if type(value) is not int:
+        name_part(value)  # refuses what makes no name
+    return format(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One ``{...}``: the parameter it begins with and the attributes (True) and items (False) after it."""
@@ -149,7 +156,7 @@ class Template:
         return _UNSHOWN.sub("_", text)[:64]
 
     def fill(self, values: Sequence[Any]) -> str:
-        """The name for one call.
+        """The name of a tag for one call, as an f-string of the same text would make it.
 
         Args:
             values: of all parameters, in their order.
@@ -161,8 +168,7 @@ class Template:
         for field, literal in zip(self.fields, self._literals[1:], strict=True):
             try:
                 value = field.value(values) if field.steps else values[field.index]
-                plain = _PLAIN.get(type(value))
-                text += (name_part(value) if plain is None else plain(value)) + literal
+                text += (value if type(value) is str else _formatted(value)) + literal
             except (AttributeError, LookupError, TypeError) as error:
                 raise UnkeyableArgument(
                     f"template {self.text!r} of {self._function} cannot be filled: "

@@ -54,8 +54,11 @@ def _on_statement(
     connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> None:
     notes = current_notes()
-    if notes is None:
-        return
+    if notes is not None:
+        _look_at_transaction(notes, connection, context)
+
+
+def _look_at_transaction(notes: Notes, connection: Connection, context: Any) -> None:
     if connection.info.get(_BEGAN) is not notes:
         notes.refuse("its transaction began before the call")
     if context is not None and (context.isinsert or context.isupdate or context.isdelete):

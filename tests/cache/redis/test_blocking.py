@@ -52,6 +52,15 @@ def test_restarted_server(own_redis: OwnRedis) -> None:
     connection.close()
 
 
+def test_no_time_left(own_redis: OwnRedis) -> None:
+    """A caller whose time was over before it asked gets the usual error, and leaves no socket open."""
+    connection = BlockingConnection(own_redis.address)
+    own_redis.freeze()
+    with pytest.raises(RedisUnavailable, match="no answer within"):
+        connection.run([(b"PING",)], seconds=-1.0)
+    connection.close()
+
+
 def test_fork(own_redis: OwnRedis) -> None:
     """A child gets connections of its own and leaves the parent's alone."""
     connection = BlockingConnection(own_redis.address)

@@ -169,7 +169,7 @@ async def test_back_off(own_redis: OwnRedis, connection: Connection) -> None:
     own_redis.stop(kill=True)
     results = await asyncio.gather(*[echo(connection, n) for n in range(20)], return_exceptions=True)
     assert all(isinstance(each, RedisUnavailable) for each in results)
-    with pytest.raises(RedisUnavailable):
+    with pytest.raises(RedisUnavailable, match="connection refused"):
         await echo(connection, 1)
     own_redis.start()
     for _ in range(200):

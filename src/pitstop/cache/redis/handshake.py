@@ -1,5 +1,6 @@
 """How a connection to Redis begins: RESP3, credentials, logical database."""
 
+import os
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -54,4 +55,6 @@ def _cure(reason: str) -> str:
 def lost(address: Address, reason: object) -> RedisUnavailable:
     """The error for a server that is not there, does not answer, or went away."""
     text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    if isinstance(reason, ConnectionError) and reason.errno:  # asyncio says "connect call failed" instead
+        text = os.strerror(reason.errno)
     return RedisUnavailable(f"redis at {address} is unavailable: {text[:1].lower()}{text[1:]}")

@@ -17,6 +17,7 @@ from pitstop.errors import RedisUnavailable
 __all__ = ["Wire"]
 
 CHUNK = 65536
+SHORTEST_SECONDS = 0.001  # nothing or less would be refused by the socket, which stays open then
 _NOTHING = object()  # False is a reply of RESP3
 
 
@@ -38,6 +39,7 @@ class Wire:
     """
 
     def __init__(self, address: Address, *, connect_seconds: float = 1.0) -> None:
+        connect_seconds = max(connect_seconds, SHORTEST_SECONDS)
         self.address = address
         self.closed = False
         self._send_seconds = connect_seconds
@@ -53,7 +55,7 @@ class Wire:
         self._waker.setblocking(False)
         self._socket.setblocking(False)
         try:
-            replies = self.blocking(greeting(address), max(0.001, deadline - time.monotonic()))
+            replies = self.blocking(greeting(address), max(SHORTEST_SECONDS, deadline - time.monotonic()))
             self.hello: dict[str, Any] = welcome(address, replies)
         except BaseException:
             self.close()
