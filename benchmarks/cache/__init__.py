@@ -10,7 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 __all__ = ["main"]
 
 QUESTIONS = ("hits", "redis_hits", "many", "decode", "tags", "stampede", "memory", "race", "hang")
-PEERS = ("cashews", "aiocache", "fastapi-cache2", "dogpile.cache", "async-lru", "redis", "hiredis", "SQLAlchemy")
+PEERS = (
+    "cashews",
+    "aiocache",
+    "fastapi-cache2",
+    "dogpile.cache",
+    "async-lru",
+    "redis",
+    "hiredis",
+    "SQLAlchemy",
+)
 
 
 def main(arguments: Sequence[str] = ()) -> int:

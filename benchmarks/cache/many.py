@@ -27,7 +27,9 @@ async def _ask(scale: Scale) -> Table:
         ratio = cost.cpu_us / costs[RIVAL].cpu_us
         table.rows.append((name, amount(cost.cpu_us), amount(cost.wall_us), f"{ratio:.2f}"))
     skipped(table)
-    table.notes.append("fastapi-cache2 and async-lru have no get of many keys; dogpile.cache is called without threads")
+    table.notes.append(
+        "fastapi-cache2 and async-lru have no get of many keys; dogpile.cache is called without threads"
+    )
     return table
 
 

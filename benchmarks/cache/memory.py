@@ -48,10 +48,18 @@ class Course:
 
 def ask(scale: Scale) -> list[Table]:
     """Measure, two caches at a time, each in a process of its own; one table."""
-    heads = ("", "keys", "us per key", "RSS grown, MB", "longest call, ms CPU", "calls > 1 ms", "longest turn, ms CPU")
+    heads = (
+        "",
+        "keys",
+        "us per key",
+        "RSS grown, MB",
+        "longest call, ms CPU",
+        "calls > 1 ms",
+        "longest turn, ms CPU",
+    )
     table = Table(f"{KEYS:,} distinct keys through 1,000 items in memory", heads)
     names = [subject.name for subject in answering("memory")]
-    seconds = float(scale.pick(9, 2))
+    seconds = float(scale.pick(8, 1))
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         tasks = [(name, scale.servers.redis_url, seconds) for name in names]
         for name, course in zip(names, pool.starmap(_child, tasks, chunksize=1), strict=True):

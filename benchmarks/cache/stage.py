@@ -32,7 +32,7 @@ class Scale:
 
 
 def opened(subject: Subject, load: AsyncLoad) -> AsyncLoad:
-    """``load`` cached by the subject, as a coroutine function whatever its colour: in threads if it blocks."""
+    """``load`` cached by the subject, as a coroutine function in threads if it blocks."""
     if not subject.blocking:
         return subject.wrap(load)
     loop = asyncio.get_running_loop()

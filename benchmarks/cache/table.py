@@ -27,15 +27,16 @@ class Table:
         full = [row for row in [self.columns, *self.rows] if len(row) == len(self.columns)]
         widths = [max(len(row[i]) for row in full) for i in range(len(self.columns))]
         widths[0] = max(len(row[0]) for row in [self.columns, *self.rows])
-        lines = [f"## {self.title}", self._line(self.columns, widths), "-" * (sum(widths) + 2 * len(widths) - 2)]
+        rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+        lines = [f"## {self.title}", self._line(self.columns, widths), rule]
         lines += [self._line(row, widths) for row in self.rows]
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         if len(row) < len(self.columns):
             return f"{row[0].ljust(widths[0])}  {'  '.join(row[1:])}"
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        return "  ".join(cells)
+        numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join([row[0].ljust(widths[0]), *numbers])
 
 
 def amount(value: float) -> str:

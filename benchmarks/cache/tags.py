@@ -32,7 +32,7 @@ async def _ask(scale: Scale) -> Table:
             for subject in subjects:
                 await _row(table, subject, redis, counts)
     skipped(table)
-    table.notes.append("medians (one run from 10,000 items on); before and after, a call must hit and must load")
+    table.notes.append("medians (one run from 10,000 items on); a call before must hit, one after must load")
     return table
 
 

@@ -72,13 +72,13 @@ class Lock(Redis):
         return self._cache(ttl=TTL, key=f"{self._prefix}:item:{{key}}", lock=True)(load)
 
 
-class Early(Redis):
+class Early(TagOfItem):
     name = "cashews, early"
     answers = frozenset({"stampede", "race"})
 
     def wrap(self, load: Load) -> Load:
         key = f"{self._prefix}:item:{{key}}"
-        return self._cache.early(ttl=TTL, early_ttl=TTL // 2, key=key, prefix="")(load)
+        return self._cache.early(ttl=TTL, early_ttl=TTL // 2, key=key, tags=(self.tag,))(load)
 
 
 class Transaction(Redis):
@@ -97,4 +97,9 @@ class ClientSide(Redis):
     setup: Mapping[str, object] = {"client_side": True}
 
 
-SUBJECTS = (Memory, Redis, TagOfItem, TagOfAll, Lock, Early, Transaction, ClientSide)
+class ClientSideResp2(ClientSide):
+    name = "cashews, client_side over RESP2"
+    setup: Mapping[str, object] = {"client_side": True, "protocol": 2}
+
+
+SUBJECTS = (Memory, Redis, TagOfItem, TagOfAll, Lock, Early, Transaction, ClientSide, ClientSideResp2)

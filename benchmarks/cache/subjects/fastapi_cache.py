@@ -32,7 +32,8 @@ class Redis(Subject):
         return cache(expire=TTL, namespace="item")(load)
 
     async def forget(self, key: int) -> None:
-        await FastAPICache.clear(key=f"{self._prefix}:item:{key}")
+        # FastAPICache.clear(key=) clears the whole prefix: its namespace is never empty.
+        await FastAPICache.get_backend().clear(key=f"{self._prefix}:item:{key}")
 
     async def clear(self) -> None:
         await FastAPICache.clear(namespace="item")
