@@ -1,4 +1,4 @@
-"""A Redis that does not answer (stopped by SIGSTOP): how long callers wait, and what they get when it wakes."""
+"""A Redis that hangs (stopped by SIGSTOP): how long callers wait, and what they get when it wakes."""
 
 import asyncio
 import logging
@@ -60,7 +60,7 @@ async def _ask(url: str, *, limit: float) -> Table:
                 table.rows.append((subject.name, *cells, *await _awake(source, call, limit=limit)))
     skipped(table)
     table.notes += [
-        "all at once against one stopped server; the row changed and its invalidation was tried while it hung",
+        "all at once against one stopped server; the row changed, and was invalidated, while it hung",
         "bar: a read waits at most the soft time-out, then nothing; nothing stale after it wakes",
     ]
     return table
@@ -90,6 +90,8 @@ async def _waited(work: Awaitable[Any], limit: float) -> tuple[str, Any]:
     if not task.done():
         task.cancel()
         return seconds, "gave up"
+    if task.cancelled():  # by a call given up before, whose load was shared
+        return seconds, "CancelledError"
     error = task.exception()
     return seconds, task.result() if error is None else type(error).__name__
 

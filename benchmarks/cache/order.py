@@ -13,8 +13,8 @@ def order(*, lines: int = 16) -> dict[str, Any]:
         "customer": {"id": 31, "name": "Hong Gildong", "city": "Seoul"},
         "total": 1234.5,
         "lines": [
-            {"sku": f"SKU-{line:05}", "name": f"Coffee beans no. {line}", "quantity": line, "price": 9.9 * line,
-             "tags": ["new", "sale"], "gift": line % 2 == 0}
+            {"sku": f"SKU-{line:05}", "name": f"Coffee beans no. {line}", "quantity": line,
+             "price": 9.9 * line, "tags": ["new", "sale"], "gift": line % 2 == 0}
             for line in range(lines)
         ],
     }  # fmt: skip
