@@ -19,7 +19,7 @@ def _found() -> tuple[dict[str, list[type[Subject]]], dict[str, str]]:
         try:
             found[file] = list(import_module(f"{__name__}.{file}").SUBJECTS)
         except ImportError as error:
-            missing[file] = f"skipped: {error}"
+            missing[file] = f"skipped: {str(error).partition(' (/')[0]}"
     return found, missing
 
 

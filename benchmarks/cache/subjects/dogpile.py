@@ -1,5 +1,6 @@
 """dogpile.cache: blocking; in memory, in Redis with a mutex of the process or one in Redis."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from dogpile.cache import make_region
@@ -26,7 +27,7 @@ class Redis(Subject):
         return self._function
 
     async def forget(self, key: int) -> None:
-        self._function.invalidate(key)
+        await asyncio.to_thread(self._function.invalidate, key)  # it blocks
 
     async def clear(self) -> None:
         raise NotOffered("no tags; region.invalidate() reaches its own process only")
