@@ -6,8 +6,9 @@ JOBS   ?= auto
 
 .DEFAULT_GOAL := help
 OLDEST := .venv-oldest
+PEERS  := .venv-peers
 
-.PHONY: help install demo test test-slow test-oldest test-wheel check format bench docs build clean
+.PHONY: help install demo test test-slow test-oldest test-wheel check format bench bench-cache docs build clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +54,12 @@ format: install  ## Let ruff format and mend what it can
 bench: install  ## Run the benchmarks whose figures stand in docs/results.md
 	$(BIN)/python -m benchmarks
 
+bench-cache:  ## Put caches side by side, in .venv-peers (OPTIONS="--quick --only hits")
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PEERS)/bin/python -m pip install --quiet --constraint requirements/constraints.txt --constraint requirements/peers.txt --editable '.[servers]' --group peers
+	$(PEERS)/bin/python -m benchmarks cache $(OPTIONS)
+
 docs: install  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
@@ -61,4 +68,4 @@ build: install  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## Remove what was built (not .venv)
-	rm -rf $(OLDEST) dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(OLDEST) $(PEERS) dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
