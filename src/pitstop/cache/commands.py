@@ -75,7 +75,7 @@ class Commands:
 
     def token(self, tag: str) -> bytes:
         """The key of the token of a tag."""
-        return b"%b:%b" % (self.prefix, tag.encode())
+        return b"%b:%b" % (self.prefix, tag.encode(errors="surrogatepass"))
 
     def inbox(self, holder: bytes) -> bytes:
         """The channel on which one holder is told what concerns it alone."""
