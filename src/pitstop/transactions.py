@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, sessionmaker
 
-__all__ = ["Changes", "Participant", "join"]
+__all__ = ["Changes", "Participant", "join", "note_tables"]
 
 log = logging.getLogger("pitstop.transactions")
 
@@ -50,7 +50,8 @@ class Participant(Protocol):
 
     A participant may also have ``note(kind, instance, before)``: called at each flush for each written
     object, ``kind`` being ``"new"``, ``"dirty"`` or ``"deleted"`` and ``before`` the values that a dirty one
-    had before (``UNKNOWN`` where it was not loaded); the strings that it returns are collected in ``Changes.notes``.
+    had before (``UNKNOWN`` where it was not loaded); the strings that it returns are collected in
+    ``Changes.notes``.
     """
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:
@@ -74,17 +75,36 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
     Returns:
         a function that ends it.
     """
-    listener = _Listener(participant)
+    listener = _Listener(participant, session)
     hooks = listener.hooks()
     for name, hook in hooks:
         event.listen(session, name, hook)
+    _listeners.append(listener)
 
     def leave() -> None:
+        if listener in _listeners:
+            _listeners.remove(listener)
         for name, hook in hooks:
             if event.contains(session, name, hook):
                 event.remove(session, name, hook)
 
     return leave
+
+
+def note_tables(session: Session, tables: Iterable[str]) -> None:
+    """Tell the participants of tables that a session's transaction writes, where no object says so.
+
+    For who watches the statements themselves: association tables, a connection used past its session, what
+    the database changes by itself.
+
+    Args:
+        session: whose transaction it is.
+        tables: full names; ``"*"`` for a statement whose tables are not known.
+    """
+    names = list(tables)
+    for listener in list(_listeners):
+        if names and listener.hears(session):
+            listener.ledger(session).add(session, "tables", names)
 
 
 class _Ledger:
@@ -144,9 +164,14 @@ def _savepoints(session: Session) -> tuple[SessionTransaction, ...]:
 class _Listener:
     """The session's events for one participant; one ledger for each session while it has a transaction."""
 
-    def __init__(self, participant: Participant) -> None:
+    def __init__(self, participant: Participant, target: Any) -> None:
         self.participant = participant
+        self.target = target
         self.key = (_KEY, id(self))
+
+    def hears(self, session: Session) -> bool:
+        target = self.target.class_ if isinstance(self.target, sessionmaker) else self.target
+        return isinstance(session, target) if isinstance(target, type) else session is target
 
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
         return [
@@ -225,3 +250,6 @@ def _tables_written(state: ORMExecuteState) -> list[str]:
     verb = str(getattr(state.statement, "text", "")).lstrip(" (\n\t").split(None, 1)[:1]
     reading = verb and verb[0].lower() in ("select", "values", "show", "table", "explain")
     return [] if reading or not verb else [UNKNOWN_TABLE]
+
+
+_listeners: list[_Listener] = []

@@ -475,7 +475,7 @@ class Cache:
 
     def _watch(self, *, track: bool) -> None:
         """Sessions are watched: a load that reads what is not committed yet must not be kept."""
-        watch_transactions()
+        watch_transactions(self._changes)
         if track and not self._fence.tracks:
             self._fence.tracks = True
             self._join()

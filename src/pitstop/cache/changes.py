@@ -22,7 +22,7 @@ class ChangeLog:
         changes: the number of the newest change.
     """
 
-    __slots__ = ("_fences", "_floor", "_keep", "_lock", "_open", "_recent", "changes")
+    __slots__ = ("__weakref__", "_fences", "_floor", "_keep", "_lock", "_open", "_recent", "changes")
 
     def __init__(self, *, keep: int = _KEEP) -> None:
         self.changes = 0

@@ -1,4 +1,4 @@
-"""The clock of leases and expiries: monotonic, and where the system can it runs on while the machine sleeps."""
+"""The clock of leases and expiries: monotonic, and it runs on while the machine sleeps where it can."""
 
 import time
 from functools import partial

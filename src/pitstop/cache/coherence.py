@@ -159,7 +159,7 @@ class Coherence:
         return future
 
     def barrier(self) -> "Future[None]":
-        """Completes when all that was announced before now is in the change log; fails if that is not known."""
+        """Completes when all that was announced before now is in the change log; fails if it is not known."""
         future: Future[None] = Future()
         wire = self._wire
         if wire is None or not self.is_up:

@@ -1,4 +1,4 @@
-"""The fence around a commit: what a session wrote is invalidated in every process before the commit returns."""
+"""The fence around a commit: what a session wrote is dropped by every process before the commit returns."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -14,16 +14,17 @@ from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Steps
 from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
 from pitstop.cache.request import family_of, user_tag
+from pitstop.cache.tracking import row_family, row_tag, table_tag
 from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
 from pitstop.transactions import UNKNOWN, UNKNOWN_TABLE, Changes
 
-__all__ = ["CommitFence", "Outbox", "RowTags", "row_tag", "table_tag"]
+__all__ = ["CommitFence", "Outbox", "RowTags"]
 
 log = logging.getLogger("pitstop.cache")
 
 RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
-# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when the
-# fence has run out. A shorter time of the user's own stays.
+# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
+# the fence has run out. A shorter time of the user's own stays.
 _BOUND_IDLE_TIME = text(
     "SELECT set_config(name, :ms, true) FROM (SELECT 'idle_in_transaction_session_timeout' AS name) AS setting "
     "WHERE extract(epoch FROM current_setting(name)::interval) * 1000 NOT BETWEEN 1 AND :most"
@@ -35,16 +36,6 @@ class Outbox(Protocol):
 
     def store(self, connection: Connection, tags: tuple[str, ...]) -> bool:
         """Write them down in this transaction; False if the database has no place for them."""
-
-
-def table_tag(table: str) -> str:
-    """The tag of everything that depends on a table as a whole; each write to it changes it."""
-    return f"table.{table}"
-
-
-def row_tag(table: str, identity: Iterable[object]) -> str:
-    """The tag of everything that depends on one row."""
-    return f"row.{table}:{','.join(map(str, identity))}"
 
 
 class _Rule:
@@ -77,8 +68,8 @@ class _Rule:
             tags = self.of(_AnyRow())
         except Exception as error:
             raise SettingsError(
-                f"tags of {self.model.__name__} cannot be made without a row ({error}): what a bulk write changes "
-                "would not be known; write them as plain f-strings of attributes, or as templates: "
+                f"tags of {self.model.__name__} cannot be made without a row ({error}): what a bulk write "
+                "changes would not be known; write them as plain f-strings of attributes, or as templates: "
                 '["order:{id}"]'
             ) from error
         return tuple(dict.fromkeys(map(family_of, tags)))
@@ -260,7 +251,7 @@ class CommitFence:
                     names.update(dict.fromkeys(map(user_tag, rule.families)))
         if self.tracks:
             for table in changes.tables:
-                names.update(dict.fromkeys((user_tag(table_tag(table)), user_tag(f"row.{table}"))))
+                names.update(dict.fromkeys((user_tag(table_tag(table)), user_tag(row_family(table)))))
         return tuple(names)
 
     def _drive(self, flow: Steps[Any]) -> Any:

@@ -23,10 +23,24 @@ from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
+from pitstop.cache.watch import look_at_argument
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
-__all__ = ["Barrier", "Call", "Called", "Effect", "Flow", "Flows", "Outcome", "Steps", "Wait", "checked"]
+__all__ = [
+    "FENCE_SECONDS",
+    "Barrier",
+    "Call",
+    "Called",
+    "Effect",
+    "Flow",
+    "Flows",
+    "Outcome",
+    "Steps",
+    "Wait",
+    "checked",
+]
 
+FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _MOST_WAITS = 20
 _KEPT_TAGS = 64
@@ -167,7 +181,7 @@ class Flows:
         """The commands that store a value given by hand; none while a writer is at work on its tags."""
         sight = yield from self._look(request)
         yield from self._renewed(request, sight)
-        notes = Notes(start=0, track=False)
+        notes = Notes(self._changes, start=0, track=False)
         notes.depend(tags)
         every, tokens = yield from self._captured(request, sight, notes)
         if not all(map(is_clean, tokens)):
@@ -283,7 +297,7 @@ class Flows:
         return (yield from self._bypass(request, start, "redis is away"))
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = self._notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
         try:
@@ -314,6 +328,12 @@ class Flows:
             notes.refuse("its value cannot be stored")
             return Called(None, error, called.seconds), b""
 
+    def _notes(self, request: Request, start: int) -> Notes:
+        notes = Notes(self._changes, start=start, track=request.recipe.track)
+        for each in request.given:
+            look_at_argument(notes, each)
+        return notes
+
     def _lapse(self) -> None:
         if self._coherence is not None:
             self._coherence.lapse()
@@ -332,7 +352,12 @@ class Flows:
             seconds = self._token_seconds(request)
             replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
             tokens += checked(replies)
-        if (more or notes.since < notes.start) and not notes.obstacle and not (yield Barrier()):
+        late = bool(more) or notes.since < notes.start
+        if late and clock() - notes.began > FENCE_SECONDS / 2:
+            notes.refuse(
+                "it took too long"
+            )  # a fence that this process never heard of may have run out meanwhile
+        if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
         if not all(map(is_clean, tokens)):
@@ -421,7 +446,7 @@ class Flows:
 
     def _load_alone(self, request: Request, start: int) -> Flow:
         """Without Redis: memory is all there is."""
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = self._notes(request, start)
         self._stats.of(request.recipe.namespace).loads += 1
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
@@ -436,7 +461,7 @@ class Flows:
         counts = self._stats.of(request.recipe.namespace)
         counts.refuse(why)
         counts.loads += 1
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = self._notes(request, start)
         notes.refuse(why)
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(notes.tags.difference(request.tags))

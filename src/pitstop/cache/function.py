@@ -27,7 +27,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
-# What equals only its like when the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
+# What equals only its like if the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
 _FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
 _MISSING: Any = object()
 _NO_HELD: dict[Any, Held] = {}
@@ -159,6 +159,12 @@ class Cached(Generic[P, R]):
             {name: each for name, each in kwargs.items() if name not in names} if kwargs else kwargs,
         )
 
+    def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments that do not count."""
+        at, names = self._ignored_at, self._ignored
+        positional = [each for index, each in enumerate(args) if index in at]
+        return (*positional, *(each for name, each in kwargs.items() if name in names))
+
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()
         return Request(
@@ -166,6 +172,7 @@ class Cached(Generic[P, R]):
             key=self._keys.digest(args, kwargs),
             tags=self._fixed + with_families(own) if own else self._fixed,
             call=functools.partial(self._function, *args, **kwargs),
+            given=self._given(args, kwargs) if self._ignored else (),
         )
 
     def _remembered(self, request: Request) -> tuple[Held | None, bool]:
@@ -227,6 +234,7 @@ class AsyncCached(Cached[P, R]):
     """A cached async function."""
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The value, from wherever it is had soonest."""
         value = self._peek(args, kwargs)
         if value is _MISSING:
             value = await self._get(args, kwargs)
@@ -331,6 +339,7 @@ class SyncCached(Cached[P, R]):
     """A cached sync function."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The value, from wherever it is had soonest."""
         value = self._peek(args, kwargs)
         if value is _MISSING:
             value = self._get(args, kwargs)

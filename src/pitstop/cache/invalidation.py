@@ -13,7 +13,7 @@ from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
-from pitstop.cache.flow import Steps, Wait, checked
+from pitstop.cache.flow import FENCE_SECONDS, Steps, Wait, checked
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
@@ -23,7 +23,6 @@ __all__ = ["FENCE_SECONDS", "Fence", "Invalidation"]
 
 log = logging.getLogger("pitstop.cache")
 
-FENCE_SECONDS = 30.0
 _TOKEN_SECONDS = 86_400.0
 _MARGIN = 1.05  # clocks of two machines do not run equally fast
 _JOIN_SECONDS = 1.0

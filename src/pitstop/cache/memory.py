@@ -144,7 +144,7 @@ class Memory:
 
 
 def size_of(value: Any) -> int:
-    """About how many bytes a value takes. Of a large one a part is measured and the rest taken to be alike."""
+    """About how many bytes a value takes. Of a large one a part is measured, the rest taken to be alike."""
     total = 0
     parts = 0
     seen: set[int] = set()

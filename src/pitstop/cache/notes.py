@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from contextvars import ContextVar
 
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.clock import clock
+
 __all__ = ["Notes", "current_notes"]
 
 _current: "ContextVar[Notes | None]" = ContextVar("pitstop_cache_notes", default=None)
@@ -12,19 +15,23 @@ class Notes:
     """What a load does, written down while it runs.
 
     Args:
-        start: the change up to which everything was known when it began.
+        log: the change log.
+        start: its change up to which everything was known when it began.
         track: whether its statements give it tags.
 
     Attributes:
         since: the change before everything that it read; earlier than its start where it read in a
             transaction that had begun before.
+        began: when it began, by :data:`pitstop.cache.clock.clock`.
         tags: what it depends on beside the tags of its own function.
         obstacle: why its value must not be stored; empty if it may.
     """
 
-    __slots__ = ("obstacle", "since", "start", "tags", "track")
+    __slots__ = ("began", "log", "obstacle", "since", "start", "tags", "track")
 
-    def __init__(self, *, start: int, track: bool) -> None:
+    def __init__(self, log: ChangeLog, *, start: int, track: bool) -> None:
+        self.log = log
+        self.began = clock()
         self.start = start
         self.since = start
         self.track = track

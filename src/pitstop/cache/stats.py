@@ -15,7 +15,7 @@ class NamespaceStats:
         loads: calls of the function.
         stale_hits: calls answered with a value past its time (``stale_for``).
         unfilled: loads whose value was not kept, by reason.
-        shadow_reads, shadow_stale: sampled hits that were compared with the function, and those that differed.
+        shadow_reads, shadow_stale: sampled hits compared with the function, and those that differed.
     """
 
     memory_hits: int
@@ -75,7 +75,7 @@ class CacheStats:
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one namespace while they grow. Additions of several threads may be lost: they are statistics."""
+    """Counts of one namespace while they grow. Threads may lose additions of each other: it is statistics."""
 
     memory_hits: int = 0
     redis_hits: int = 0

@@ -1,0 +1,156 @@
+"""Automatic tags: what a statement reads and writes, by table, or by row where the primary key says which."""
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import BindParameter, ForeignKeyConstraint, Select, SelectBase, Table
+from sqlalchemy.orm import Session, object_mapper
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, TextClause
+
+__all__ = ["ANY_TABLE", "read_by", "row_family", "row_tag", "table_tag", "writes_by", "written_by"]
+
+_Reader = Callable[[dict[str, Any]], tuple[str, ...]]
+_readers: "weakref.WeakKeyDictionary[Any, _Reader | None]" = weakref.WeakKeyDictionary()
+_READING = ("select", "values", "show", "table", "explain", "set", "begin", "savepoi", "release", "pragma")
+_CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+
+ANY_TABLE = "table.*"
+"""Carried by all that has automatic tags: a statement whose tables are not known changes it."""
+
+
+def table_tag(table: str) -> str:
+    """The tag of what depends on a table as a whole: each write to it changes it."""
+    return f"table.{table}"
+
+
+def row_family(table: str) -> str:
+    """The family of the tags of a table's rows: bulk writes, whose rows are not known, change it."""
+    return f"row.{table}"
+
+
+def row_tag(table: str, identity: Iterable[object]) -> str:
+    """The tag of what depends on one row."""
+    return f"{row_family(table)}:{','.join(map(str, identity))}"
+
+
+def read_by(context: Any) -> tuple[str, ...] | None:
+    """The tags of what a statement reads; None if it cannot be told.
+
+    Args:
+        context: the execution context that SQLAlchemy's cursor events give.
+    """
+    compiled = getattr(context, "compiled", None)
+    if compiled is None:
+        return None
+    if compiled not in _readers:
+        _readers[compiled] = _reader(compiled.statement)
+    reader = _readers[compiled]
+    return None if reader is None else reader(context.compiled_parameters[0])
+
+
+def writes_by(context: Any, statement: str) -> bool:
+    """Whether a statement may write.
+
+    Args:
+        context: the execution context that SQLAlchemy's cursor events give; None for some.
+        statement: its text.
+    """
+    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+        return True
+    if isinstance(getattr(getattr(context, "compiled", None), "statement", None), SelectBase):
+        return False
+    return (
+        statement.lstrip(" (\n\t")[:7].split(None, 1)[0].lower() not in _READING
+        if statement.strip()
+        else False
+    )
+
+
+def written_by(context: Any, session: Session) -> list[str]:
+    """The tables a writing statement changes that no object in the session's flush stands for.
+
+    ``"*"`` for a textual one. Tables whose rows the database itself changes with it (``ON DELETE CASCADE``) are
+    among them.
+    """
+    compiled = getattr(context, "compiled", None)
+    statement = getattr(compiled, "statement", None)
+    table = getattr(statement, "table", None)
+    if not isinstance(table, Table):
+        return ["*"]
+    flushed = {
+        each
+        for instance in (*session.new, *session.dirty, *session.deleted)
+        for each in object_mapper(instance).tables
+    }
+    own = [] if table in flushed else [table.fullname]
+    if context.isinsert:
+        return own
+    return own + [each.fullname for each in _changed_with(table, deleted=context.isdelete)]
+
+
+def _changed_with(table: Table, *, deleted: bool) -> set[Table]:
+    """The tables that the database changes when rows of this one are deleted, or their keys updated."""
+    found: set[Table] = set()
+    pending = [table]
+    while pending:
+        parent = pending.pop()
+        for child in parent.metadata.tables.values():
+            if child not in found and any(
+                _follows(each, parent, deleted) for each in child.foreign_key_constraints
+            ):
+                found.add(child)
+                pending.append(child)
+    return found
+
+
+def _follows(constraint: ForeignKeyConstraint, parent: Table, deleted: bool) -> bool:
+    rule = (constraint.ondelete if deleted else constraint.onupdate) or ""
+    return constraint.referred_table is parent and rule.upper() in _CASCADING
+
+
+def _reader(statement: Any) -> _Reader | None:
+    parts = list(visitors.iterate(statement))
+    # what is written by hand, in a whole statement or in a part, may read anything
+    if isinstance(statement, TextClause) or any(_hides_tables(each) for each in parts):
+        return None
+    tables = tuple(dict.fromkeys(each for each in parts if isinstance(each, Table)))
+    names = tuple(dict.fromkeys(table_tag(each.fullname) for each in tables))
+    if isinstance(statement, Select) and len(tables) == 1:
+        key = _key_of(statement, tables[0])
+        if key is not None:
+            table = tables[0].fullname
+            return lambda parameters: (ANY_TABLE, row_tag(table, [_value(each, parameters) for each in key]))
+    return lambda parameters: (ANY_TABLE, *names)
+
+
+def _hides_tables(part: Any) -> bool:
+    return isinstance(part, TextClause) and "from" in part.text.lower()
+
+
+def _key_of(statement: "Select[Any]", table: Table) -> "list[BindParameter[Any]] | None":
+    """The parameters that a select's primary key is compared with, in its order, if they make it one row."""
+    compared: dict[str, BindParameter[Any]] = {}
+    for clause in _conjunction(statement.whereclause):
+        if isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
+            for column, value in ((clause.left, clause.right), (clause.right, clause.left)):
+                if isinstance(value, BindParameter) and getattr(column, "table", None) is not None:
+                    compared[getattr(column, "key", "")] = value
+    key = [column.key for column in table.primary_key.columns]
+    return [compared[each] for each in key] if key and all(each in compared for each in key) else None
+
+
+def _conjunction(clause: "ColumnElement[bool] | None") -> "list[ColumnElement[Any]]":
+    if clause is None:
+        return []
+    if isinstance(clause, BooleanClauseList):
+        if clause.operator is not operators.and_:
+            return []
+        return [part for each in clause.clauses for part in _conjunction(each)]
+    return [clause]
+
+
+def _value(parameter: "BindParameter[Any]", parameters: dict[str, Any]) -> object:
+    return parameters.get(parameter.key, parameter.value)
