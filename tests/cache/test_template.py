@@ -84,7 +84,7 @@ class Text(str):
     ],
 )
 def test_values_become_names(value: object, name: str) -> None:
-    """In a key what could make another name is percent-encoded; a tag is what an f-string makes of the value."""
+    """In a key what could make another name is percent-encoded; a tag is what an f-string makes of it."""
     assert name_part(value) == name
     assert tags(["order:{order_id}"], value) == (f"order:{value}",)
 

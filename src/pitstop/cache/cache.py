@@ -90,6 +90,8 @@ class Cache:
         lease: seconds a process may serve from memory after it last heard from Redis, and a writer waits at
             most for one that does not answer.
         bound: seconds memory may be behind, for ``"bounded"``; the lease unless given.
+        shadow_rate: share of the hits in memory that are compared with the function behind the caller's back;
+            ``stats()`` tells how many differed. It costs as many calls.
         enabled: False to call every function; None for ``PITSTOP_CACHE_ENABLED``.
 
     Raises:
@@ -109,6 +111,7 @@ class Cache:
         on_fence_failure: Literal["outbox", "refuse"] = "outbox",
         lease: float = 1.0,
         bound: float | None = None,
+        shadow_rate: float = 0.0,
         enabled: bool | None = None,
     ) -> None:
         _one_of("coherence", coherence, ("strict", "bounded"))
@@ -116,6 +119,7 @@ class Cache:
         _positive("lease", lease)
         _positive("soft_timeout", soft_timeout)
         self.enabled = load_settings().cache_enabled if enabled is None else enabled
+        self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
         self._default_ttl = lifetime.seconds(default_ttl)
         self._changes = ChangeLog()
         self._memory = Memory(max_items=local_items, max_bytes=local_bytes)
@@ -288,6 +292,7 @@ class Cache:
                 counts=self._stats.of(namespace),
                 ignored=ignored,
                 copied=copy,
+                shadow_every=self._shadow_every,
             )
             self._functions.add(cached)
             return cached

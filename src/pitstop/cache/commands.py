@@ -137,7 +137,7 @@ class Commands:
         return (b"HDEL", self.holders, holder)
 
     def announce(self, message: bytes) -> Command:
-        """Tell all holders; gives the age of the epoch in ms (-1 for none) and the holders with their stamps."""
+        """Tell all holders; gives the age of the epoch in ms (-1 for none), and holders with their stamps."""
         return _script("announce").call([self.holders, self.epoch], [self.channel, message])
 
     def tell(self, message: bytes) -> Command:

@@ -26,7 +26,7 @@ RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
 # Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
 # the fence has run out. A shorter time of the user's own stays.
 _BOUND_IDLE_TIME = text(
-    "SELECT set_config(name, :ms, true) FROM (SELECT 'idle_in_transaction_session_timeout' AS name) AS setting "
+    "SELECT set_config(name, :ms, true) FROM (SELECT 'idle_in_transaction_session_timeout' AS name) AS s "
     "WHERE extract(epoch FROM current_setting(name)::interval) * 1000 NOT BETWEEN 1 AND :most"
 )
 

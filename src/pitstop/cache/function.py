@@ -3,8 +3,9 @@
 import asyncio
 import copy
 import functools
+import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
@@ -16,11 +17,13 @@ from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Held, Memory
-from pitstop.cache.notes import current_notes
+from pitstop.cache.notes import current_notes, notes_here
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
 from pitstop.cache.stats import Counts
 
 __all__ = ["AsyncCached", "Cached", "Parts", "SyncCached"]
+
+log = logging.getLogger("pitstop.cache")
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -30,7 +33,6 @@ S = TypeVar("S")
 # What equals only its like if the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
 _FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
 _MISSING: Any = object()
-_NO_HELD: dict[Any, Held] = {}
 
 
 class Lease:
@@ -76,6 +78,7 @@ class Cached(Generic[P, R]):
         counts: of the namespace.
         ignored: names of arguments that do not count.
         copied: whether each caller gets a copy of its own.
+        shadow_every: every so many hits one is compared with the function; 0 for none.
     """
 
     __wrapped__: Callable[..., Any]
@@ -91,6 +94,7 @@ class Cached(Generic[P, R]):
         counts: Counts,
         ignored: frozenset[str],
         copied: bool,
+        shadow_every: int = 0,
     ) -> None:
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
         self._function = function
@@ -102,6 +106,7 @@ class Cached(Generic[P, R]):
         self._ignored = ignored
         self._ignored_at = frozenset(at for at, name in enumerate(keys.parameters.names) if name in ignored)
         self._copied = copied
+        self._shadow_every = shadow_every if recipe.repeatable else 0
         self._changes = parts.changes
         self._lease = parts.lease
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
@@ -120,14 +125,15 @@ class Cached(Generic[P, R]):
 
     def _peek(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value in memory if it certainly holds now, else ``_MISSING``. This is the hot path."""
-        if self._ignored:
-            args, kwargs = self._counting(args, kwargs)
-        if kwargs:
-            types: Any = (tuple(map(type, args)), tuple(map(type, kwargs.values())))
-            call: Any = (args, tuple(kwargs.items()))
+        if len(args) == 1 and not kwargs and not self._ignored:
+            (call,) = args
+            table = self._shortcuts.get(type(call))
         else:
-            types, call = tuple(map(type, args)), args
-        held = self._shortcuts.get(types, _NO_HELD).get(call)
+            if self._ignored:
+                args, kwargs = self._counting(args, kwargs)
+            types, call = _place(args, kwargs)
+            table = self._shortcuts.get(types)
+        held = None if table is None else table.get(call)
         if held is None:
             return _MISSING
         changes = self._changes
@@ -137,11 +143,23 @@ class Cached(Generic[P, R]):
         if now >= held.fresh_until or now >= self._lease.memory_until:
             return _MISSING
         held.used = True
-        self._counts.memory_hits += 1
-        notes = current_notes()
+        counts = self._counts
+        counts.memory_hits += 1
+        if self._shadow_every and not counts.memory_hits % self._shadow_every:
+            self._compare(held, args, kwargs)
+        notes = notes_here()
         if notes is not None:
             notes.depend(held.tags)
         return held.value
+
+    def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Call the function behind the caller's back, and count whether it gives what memory gave."""
+        raise NotImplementedError
+
+    def _judge(self, held: Held, value: Any) -> None:
+        """Only what still counts as true can be found out to be false: a change under way is not stale."""
+        if clock() < held.fresh_until and self._still_holds(held):
+            self._counts.compared(same=value == held.value, age=clock() - held.since)
 
     def _still_holds(self, held: Held) -> bool:
         number = self._changes.changes  # before the look: what comes after it is looked at next time
@@ -191,15 +209,9 @@ class Cached(Generic[P, R]):
             return
         if self._ignored:
             args, kwargs = self._counting(args, kwargs)
-        types: Any = tuple(map(type, args))
-        call: Any = args
-        if not _FLAT.issuperset(types):
+        if not (_FLAT.issuperset(map(type, args)) and _FLAT.issuperset(map(type, kwargs.values()))):
             return
-        if kwargs:
-            named = tuple(map(type, kwargs.values()))
-            if not _FLAT.issuperset(named):
-                return
-            types, call = (types, named), (args, tuple(kwargs.items()))
+        types, call = _place(args, kwargs)
         table = self._shortcuts.setdefault(types, {})
         table[call] = held
         held.shortcut = (table, call)
@@ -228,6 +240,16 @@ class Cached(Generic[P, R]):
             return self._passed_on(held.value, held.tags)
         self._remember(outcome.held, args, kwargs)
         return self._passed_on(outcome.value, outcome.tags)
+
+
+def _place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Where a function keeps a call: the types of its arguments, and the arguments."""
+    if kwargs:
+        types = (tuple(map(type, args)), tuple(map(type, kwargs.values())))
+        return types, (args, tuple(kwargs.items()))
+    if len(args) == 1:
+        return type(args[0]), args[0]
+    return tuple(map(type, args)), args
 
 
 class AsyncCached(Cached[P, R]):
@@ -291,9 +313,13 @@ class AsyncCached(Cached[P, R]):
         if held is not None:
             held.refreshing = True
         request.mode = "renew"
-        task = asyncio.create_task(self._renewed(request, held, args, kwargs))
-        _background.add(task)
-        task.add_done_callback(_background.discard)
+        _behind(self._renewed(request, held, args, kwargs))
+
+    def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        _behind(self._compared(held, args, kwargs))
+
+    async def _compared(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._judge(held, await self._function(*args, **kwargs))
 
     async def _renewed(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -307,6 +333,19 @@ class AsyncCached(Cached[P, R]):
 
 
 _background: set["asyncio.Task[None]"] = set()
+
+
+def _behind(work: Coroutine[Any, Any, None]) -> None:
+    """Do something behind the caller's back; a failure is logged, for nobody waits for it."""
+    task = asyncio.create_task(work)
+    _background.add(task)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    _background.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("a cached function failed in the background", exc_info=task.exception())
 
 
 class _BoundAsync(AsyncCached[P, R]):
@@ -392,6 +431,15 @@ class SyncCached(Cached[P, R]):
             held.refreshing = True
         request.mode = "renew"
         threading.Thread(target=self._renewed, args=(request, held, args, kwargs), daemon=True).start()
+
+    def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        threading.Thread(target=self._compared, args=(held, args, kwargs), daemon=True).start()
+
+    def _compared(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            self._judge(held, self._function(*args, **kwargs))
+        except Exception:
+            log.warning("a cached function failed in the background", exc_info=True)
 
     def _renewed(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

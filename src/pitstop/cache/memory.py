@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from pitstop.cache.clock import clock
+
 __all__ = ["Held", "Memory", "size_of"]
 
 _MAX_CHANCES = 32
@@ -21,6 +23,7 @@ class Held:
         checked: the change (:class:`pitstop.cache.changes.ChangeLog`) up to which it is known to hold.
         fresh_until, stale_until: by :data:`pitstop.cache.clock.clock`.
         load_seconds: what the load took.
+        since: when it was put here.
         size: bytes, an estimate.
         used: whether it was read since the memory last looked for something to drop.
         shortcut: where the function keeps it by its arguments, to be taken back with it.
@@ -32,6 +35,7 @@ class Held:
         "load_seconds",
         "refreshing",
         "shortcut",
+        "since",
         "size",
         "stale_until",
         "tags",
@@ -56,6 +60,7 @@ class Held:
         self.fresh_until = fresh_until
         self.stale_until = stale_until
         self.load_seconds = load_seconds
+        self.since = clock()
         self.size = size
         self.used = False
         self.refreshing = False

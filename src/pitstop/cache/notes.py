@@ -1,12 +1,12 @@
 """Notes of a load that goes on: which tags it turned out to depend on, and why it must not be stored."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 
-__all__ = ["Notes", "current_notes"]
+__all__ = ["Notes", "current_notes", "notes_here"]
 
 _current: "ContextVar[Notes | None]" = ContextVar("pitstop_cache_notes", default=None)
 
@@ -58,3 +58,6 @@ class Notes:
 def current_notes() -> "Notes | None":
     """The notes of the load that this code runs in, or None."""
     return _current.get()
+
+
+notes_here: "Callable[[], Notes | None]" = _current.get  # the same, a third of the time: for the hot path

@@ -16,6 +16,7 @@ class NamespaceStats:
         stale_hits: calls answered with a value past its time (``stale_for``).
         unfilled: loads whose value was not kept, by reason.
         shadow_reads, shadow_stale: sampled hits compared with the function, and those that differed.
+        stale_age: the longest that a value had been in memory that differed, seconds.
     """
 
     memory_hits: int
@@ -26,6 +27,7 @@ class NamespaceStats:
     unfilled: dict[str, int]
     shadow_reads: int
     shadow_stale: int
+    stale_age: float
 
     @property
     def hit_rate(self) -> float:
@@ -85,6 +87,14 @@ class Counts:
     unfilled: dict[str, int] = field(default_factory=dict)
     shadow_reads: int = 0
     shadow_stale: int = 0
+    stale_age: float = 0.0
+
+    def compared(self, *, same: bool, age: float) -> None:
+        """A sampled hit was compared with what the function gives now."""
+        self.shadow_reads += 1
+        if not same:
+            self.shadow_stale += 1
+            self.stale_age = max(self.stale_age, age)
 
     def refuse(self, why: str) -> None:
         """A value was not kept."""
@@ -105,6 +115,7 @@ class Counts:
             unfilled=dict(self.unfilled),
             shadow_reads=self.shadow_reads,
             shadow_stale=self.shadow_stale,
+            stale_age=self.stale_age,
         )
 
 

@@ -46,7 +46,9 @@ def read_by(context: Any) -> tuple[str, ...] | None:
     if compiled is None:
         return None
     if compiled not in _readers:
-        _readers[compiled] = _reader(compiled.statement)
+        # with the joins that loader options add, which the statement as written does not have
+        final = getattr(compiled.compile_state, "statement", None)
+        _readers[compiled] = _reader(compiled.statement if final is None else final)
     reader = _readers[compiled]
     return None if reader is None else reader(context.compiled_parameters[0])
 
@@ -72,14 +74,15 @@ def writes_by(context: Any, statement: str) -> bool:
 def written_by(context: Any, session: Session) -> list[str]:
     """The tables a writing statement changes that no object in the session's flush stands for.
 
-    ``"*"`` for a textual one. Tables whose rows the database itself changes with it (``ON DELETE CASCADE``) are
-    among them.
+    ``"*"`` for a textual one. Tables whose rows the database itself changes with it (``ON DELETE
+    CASCADE``) are among them.
     """
     compiled = getattr(context, "compiled", None)
     statement = getattr(compiled, "statement", None)
     table = getattr(statement, "table", None)
     if not isinstance(table, Table):
         return ["*"]
+    table = table.metadata.tables.get(table.key, table)  # of an ORM statement it is a copy
     flushed = {
         each
         for instance in (*session.new, *session.dirty, *session.deleted)
