@@ -214,11 +214,11 @@ class Flows:
         if stale:
             counts.stale_hits += 1
             counts.misses -= 1
-            return Outcome(value, tags, shareable=True, stale=True)
+            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
         counts.redis_hits += 1
         counts.misses -= 1  # it was counted before Redis was asked
         held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000)
-        return Outcome(value, tags, held, shareable=True)
+        return Outcome(value, tags, held, shareable=self._holds(request, tags, start))
 
     def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
         beta = request.recipe.early
@@ -391,7 +391,8 @@ class Flows:
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
         held = self._hold(request, called.value, tags, start, fresh, called.seconds)
-        return Outcome(called.value, tags, held, shareable=now == tokens and self._is_up())
+        shareable = now == tokens and self._holds(request, tags, start)
+        return Outcome(called.value, tags, held, shareable=shareable)
 
     def _packed(
         self,
@@ -417,6 +418,13 @@ class Flows:
             flags=(COMPRESSED if compressed else 0) | (NEGATIVE if called.value is None else 0),
         )
 
+    def _holds(self, request: Request, tags: tuple[str, ...], start: int) -> bool:
+        """Whether what held at a moment holds now, so that who asks now may have it.
+
+        Redis said so when it replied; whoever asked since then, while the reply lay here, asked later.
+        """
+        return self._is_up() and self._changes.unchanged((*tags, key_tag(request.key)), start)
+
     def _hold(
         self,
         request: Request,
@@ -427,7 +435,7 @@ class Flows:
         load_seconds: float,
     ) -> Held | None:
         """Keep a value in memory, if nothing has changed since the moment it was known to hold."""
-        if not self._is_up() or not self._changes.unchanged((*tags, key_tag(request.key)), start):
+        if not self._holds(request, tags, start):
             return None
         if request.recipe.early:
             # drawn once for this process instead of at each hit: the same chance to be the one who loads anew
@@ -442,7 +450,8 @@ class Flows:
             load_seconds=load_seconds,
             size=size_of(value),
         )
-        return held if self._memory.put(request.key, held) else None
+        kept = self._memory.put(request.key, held, if_still=lambda: self._holds(request, tags, start))
+        return held if kept else None
 
     def _load_alone(self, request: Request, start: int) -> Flow:
         """Without Redis: memory is all there is."""

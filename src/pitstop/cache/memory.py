@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pitstop.cache.clock import clock
@@ -97,11 +97,17 @@ class Memory:
             held.used = True
         return held
 
-    def put(self, key: str, held: Held) -> bool:
-        """Hold a value; False if it is larger than the whole memory."""
+    def put(self, key: str, held: Held, *, if_still: Callable[[], bool] = lambda: True) -> bool:
+        """Hold a value; False if it is larger than the whole memory.
+
+        Args:
+            key, held: the value.
+            if_still: asked with no :meth:`drop` under way: who drops a key says so first, and a value that was
+                found before it must not come after it.
+        """
         with self._lock:
             self._drop(key)
-            if held.size > self._max_bytes or self._max_items <= 0:
+            if held.size > self._max_bytes or self._max_items <= 0 or not if_still():
                 return False
             self._items[key] = held
             self.bytes += held.size

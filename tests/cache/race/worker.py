@@ -1,0 +1,283 @@
+"""A process of a race: takes orders as lines of JSON on its standard input, and answers each with one."""
+
+import asyncio
+import json
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections import Counter as Tally
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from pitstop.cache.cache import Cache
+from pitstop.cache.clock import clock
+from pitstop.errors import FenceFailed, RedisUnavailable
+from tests.cache.race.board import Board
+from tests.cache.race.counters import Counters
+
+_SHOWN = 5
+
+
+class Results:
+    """What happened in one order."""
+
+    def __init__(self) -> None:
+        self.reads = self.commits = 0
+        self.stale: list[list[Any]] = []
+        self.behind: list[float] = []
+        self.read_seconds: list[float] = []
+        self.write_seconds: list[float] = []
+        self.errors: Tally[str] = Tally()
+
+    def told(self, **more: Any) -> dict[str, Any]:
+        return {
+            "reads": self.reads,
+            "commits": self.commits,
+            "stale": len(self.stale),
+            "examples": self.stale[:_SHOWN],
+            "behind": self.behind,
+            "read_seconds": self.read_seconds,
+            "write_seconds": self.write_seconds,
+            "errors": dict(self.errors),
+            **more,
+        }
+
+
+class Worker:
+    """Does what it is told.
+
+    Args:
+        orders: the first line: ``database_url``, ``redis_url``, ``board``, ``rows``, ``index``, ``isolation``,
+            ``linger`` and the arguments of the cache.
+    """
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self.index: int = orders["index"]
+        self.board = Board(Path(orders["board"]), orders["rows"])
+        self.cache = Cache(orders["redis_url"], **orders["cache"])
+        self.counters = Counters(
+            orders["database_url"],
+            self.cache,
+            isolation=orders["isolation"],
+            linger=orders["linger"],
+            tracked=orders.get("tracked", False),
+        )
+
+    async def start(self) -> dict[str, Any]:
+        await self.cache.start(seconds=10.0)
+        return {"up": True}
+
+    async def race(
+        self,
+        *,
+        seconds: float,
+        commits: int = 1_000_000_000,
+        own: list[int] | None = None,
+        rows: int,
+        kinds: list[str],
+        callers: int = 4,
+        timed: bool = False,
+        writers: int = 1,
+    ) -> dict[str, Any]:
+        """Write the rows of one's own and read all, until the time is over or all commits are made."""
+        results = Results()
+        stop = asyncio.Event()
+        until = clock() + seconds
+        loads = self.counters.loads
+        readers = [
+            asyncio.create_task(self._read(results, stop, rows, kind, timed))
+            for kind in kinds
+            if kind != "sync"
+            for _ in range(callers)
+        ]
+        threads = [
+            asyncio.create_task(asyncio.to_thread(self._read_sync, results, stop, rows, timed))
+            for kind in kinds
+            if kind == "sync"
+            for _ in range(2)
+        ]
+        shares = [share for share in ((own or [])[at::writers] for at in range(writers)) if share]
+        writing = [
+            asyncio.create_task(self._write(results, share, until, commits // writers, at % 2 == 1, timed))
+            for at, share in enumerate(shares)
+        ]
+        if writing:
+            await asyncio.wait(writing)
+        if not writing or commits == 1_000_000_000:
+            await asyncio.sleep(max(0.0, until - clock()))
+        stop.set()
+        await asyncio.gather(*readers, *threads, *writing)
+        return results.told(loads=self.counters.loads - loads, **self._counts())
+
+    async def read(self, *, row: int, kind: str = "async") -> dict[str, Any]:
+        """One read."""
+        expected, began = self.board.acknowledged(row), clock()
+        got = await self._call(kind, row)
+        return {"got": got, "expected": expected, "seconds": clock() - began, "loads": self.counters.loads}
+
+    async def write(self, *, row: int, blocking: bool = False) -> dict[str, Any]:
+        """One commit of the next version."""
+        version, began = self.board.acknowledged(row) + 1, clock()
+        try:
+            if blocking:
+                await asyncio.to_thread(self.counters.write_sync, row, version)
+            else:
+                await self.counters.write(row, version)
+        except (FenceFailed, RedisUnavailable, DBAPIError) as error:
+            return {"error": repr(error), "seconds": clock() - began}
+        self.board.acknowledge(row, version, now=clock())
+        return {"version": version, "seconds": clock() - began}
+
+    async def gather(self, *, row: int, callers: int, cancelled: int = 0) -> dict[str, Any]:
+        """Many callers of one key at once."""
+        before = self.counters.loads
+        tasks = [asyncio.create_task(self._call("async", row)) for _ in range(callers)]
+        await asyncio.sleep(0.02)
+        for each in tasks[:cancelled]:
+            each.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        return {
+            "loads": self.counters.loads - before,
+            "answered": sum(isinstance(each, int) for each in outcomes),
+            "cancelled": sum(isinstance(each, asyncio.CancelledError) for each in outcomes),
+        }
+
+    async def linger(self, *, seconds: float) -> dict[str, Any]:
+        """How long loads take from now on."""
+        self.counters.linger = seconds
+        return {}
+
+    async def store(self, *, seconds: float, own: list[int], rows: int, callers: int) -> dict[str, Any]:
+        """``set``, ``get`` and ``delete`` of values: nobody may get what was before an acknowledged ``set``."""
+        results, until = Results(), clock() + seconds
+        work = [asyncio.create_task(self._get(results, until, rows)) for _ in range(callers)]
+        work += [asyncio.create_task(self._set(results, until, row)) for row in own]
+        await asyncio.gather(*work)
+        return results.told(**self._counts())
+
+    async def close(self) -> dict[str, Any]:
+        await self.cache.close()
+        await self.counters.close()
+        return {}
+
+    async def _call(self, kind: str, row: int) -> Any:
+        if kind == "sync":
+            return await asyncio.to_thread(self.counters.readers[kind], row)
+        return await self.counters.readers[kind](row)
+
+    async def _read(self, results: Results, stop: asyncio.Event, rows: int, kind: str, timed: bool) -> None:
+        function = self.counters.readers[kind]
+        while not stop.is_set():
+            row = random.randrange(rows)
+            expected, began = self.board.acknowledged(row), clock()
+            try:
+                got = await function(row)
+            except DBAPIError as error:
+                results.errors[type(error.orig).__name__] += 1
+                continue
+            if timed:
+                results.read_seconds.append(clock() - began)
+            self._judge(results, kind, row, expected, got, began)
+            if random.random() < 0.1:
+                await asyncio.sleep(0.001 if timed else 0)
+
+    def _read_sync(self, results: Results, stop: asyncio.Event, rows: int, timed: bool) -> None:
+        function = self.counters.readers["sync"]
+        while not stop.is_set():
+            row = random.randrange(rows)
+            expected, began = self.board.acknowledged(row), clock()
+            try:
+                got = function(row)
+            except DBAPIError as error:
+                results.errors[type(error.orig).__name__] += 1
+                continue
+            if timed:
+                results.read_seconds.append(clock() - began)
+            self._judge(results, "sync", row, expected, got, began)
+            if random.random() < 0.1:
+                stop_soon.wait(0.0005)
+
+    def _judge(self, results: Results, kind: str, row: int, expected: int, got: int, began: float) -> None:
+        results.reads += 1
+        if got < expected:
+            behind = self.board.behind(row, got, began=began)
+            results.stale.append([self.index, kind, row, expected, got, round(behind, 4)])
+            results.behind.append(behind)
+
+    async def _write(
+        self, results: Results, own: list[int], until: float, commits: int, blocking: bool, timed: bool
+    ) -> None:
+        done = 0
+        while clock() < until and done < commits:
+            row = random.choice(own)
+            answer = await self.write(row=row, blocking=blocking)
+            if "error" in answer:
+                results.errors[answer["error"].split("(")[0]] += 1
+                await asyncio.sleep(0.01)
+                continue
+            done += 1
+            results.commits += 1
+            results.write_seconds.append(answer["seconds"])
+
+    async def _get(self, results: Results, until: float, rows: int) -> None:
+        while clock() < until:
+            row = random.randrange(rows)
+            expected, began = self.board.acknowledged(row), clock()
+            got = await self.cache.get(f"value:{row}")
+            if got is None:
+                results.errors["missing"] += 1
+            else:
+                self._judge(results, "get", row, expected, got, began)
+            if random.random() < 0.1:
+                await asyncio.sleep(0)
+
+    async def _set(self, results: Results, until: float, row: int) -> None:
+        version = self.board.acknowledged(row)
+        while clock() < until:
+            version += 1
+            began = clock()
+            if random.random() < 0.1:
+                try:
+                    await self.cache.delete(f"value:{row}")
+                except RedisUnavailable:
+                    results.errors["not deleted"] += 1
+            stored = await self.cache.set(f"value:{row}", version, ttl=600)
+            results.write_seconds.append(clock() - began)
+            if not stored:
+                results.errors["not stored"] += 1
+                await asyncio.sleep(0.01)
+                continue
+            results.commits += 1
+            self.board.acknowledge(row, version, now=clock())
+
+    def _counts(self) -> dict[str, Any]:
+        stats = self.cache.stats()
+        return {"stats": {name: repr(each) for name, each in stats.namespaces.items()}, "up": stats.up}
+
+
+stop_soon = threading.Event()
+
+
+async def serve() -> None:
+    """Take orders until there are no more."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1 << 24)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    worker = Worker(json.loads(await reader.readline()))
+    while line := await reader.readline():
+        order = json.loads(line)
+        try:
+            answer = await getattr(worker, order.pop("do"))(**order)
+        except Exception:
+            answer = {"failed": traceback.format_exc()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    asyncio.run(serve())
