@@ -6,12 +6,14 @@ before the driver's COMMIT and knows nothing of objects; the session's events, u
 """
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy import Connection, Engine, UpdateBase, event, inspect
+from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = ["Changes", "Participant", "join"]
 
@@ -20,6 +22,10 @@ log = logging.getLogger("pitstop.transactions")
 _KEY = "pitstop.transactions"
 UNKNOWN_TABLE = "*"
 UNKNOWN: Any = object()
+_READING = frozenset(
+    "select values show table explain set reset savepoint release rollback begin start lock fetch declare close "
+    "listen unlisten notify".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Changes:
     Attributes:
         new, dirty, deleted: the objects that were flushed, each once; an object that was new and then
             changed is in ``new``.
-        tables: names of the tables that bulk statements wrote; ``"*"`` stands for a textual statement,
-            whose tables are not known.
+        tables: names of the tables that statements without objects wrote, through the session or on its
+            connection; ``"*"`` stands for a textual statement, whose tables are not known.
         notes: what the participant's ``note`` said of the objects.
     """
 
@@ -75,14 +81,15 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
         a function that ends it.
     """
     listener = _Listener(participant)
-    hooks = listener.hooks()
-    for name, hook in hooks:
-        event.listen(session, name, hook)
+    hooks = [(session, *each) for each in listener.hooks()]
+    hooks += [(Engine, "begin", listener.on_begin), (Engine, "before_cursor_execute", listener.on_statement)]
+    for target, name, hook in hooks:
+        event.listen(target, name, hook)
 
     def leave() -> None:
-        for name, hook in hooks:
-            if event.contains(session, name, hook):
-                event.remove(session, name, hook)
+        for target, name, hook in hooks:
+            if event.contains(target, name, hook):
+                event.remove(target, name, hook)
 
     return leave
 
@@ -93,6 +100,7 @@ class _Ledger:
     def __init__(self) -> None:
         self.entries: list[tuple[tuple[SessionTransaction, ...], str, Any]] = []
         self.sealed: Changes | None = None
+        self.flushing = False
 
     def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
         savepoints = _savepoints(session)
@@ -150,11 +158,13 @@ class _Listener:
 
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
         return [
+            ("after_begin", self.after_begin),
+            ("before_flush", self.before_flush),
             ("after_flush", self.after_flush),
-            ("do_orm_execute", self.do_orm_execute),
             ("before_commit", self.before_commit),
             ("after_commit", self.after_commit),
             ("after_soft_rollback", self.after_soft_rollback),
+            ("after_transaction_end", self.after_transaction_end),
         ]
 
     def ledger(self, session: Session) -> _Ledger:
@@ -164,8 +174,12 @@ class _Listener:
         assert isinstance(ledger, _Ledger)
         return ledger
 
+    def before_flush(self, session: Session, context: Any, instances: Any) -> None:
+        self.ledger(session).flushing = True
+
     def after_flush(self, session: Session, context: Any) -> None:
         ledger = self.ledger(session)
+        ledger.flushing = False
         written = {
             "new": list(session.new),
             "dirty": [each for each in session.dirty if session.is_modified(each)],
@@ -178,11 +192,23 @@ class _Listener:
                 for each in instances:
                     ledger.add(session, "notes", note(kind, each, _before(each) if kind == "dirty" else {}))
 
-    def do_orm_execute(self, state: ORMExecuteState) -> None:
-        if not state.is_select:
-            names = _tables_written(state)
-            if names:
-                self.ledger(state.session).add(state.session, "tables", names)
+    def on_begin(self, connection: Connection) -> None:
+        connection.info.pop(self.key, None)
+
+    def after_begin(self, session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+        connection.info[self.key] = weakref.ref(session)
+
+    def on_statement(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        """A statement on the connection of a session, however it was sent."""
+        of = connection.info.get(self.key)
+        session = of() if of is not None else None
+        if session is None or (self.key in session.info and _is_of_flush(session.info[self.key], context)):
+            return
+        names = _tables_written(context, statement)
+        if names:
+            self.ledger(session).add(session, "tables", names)
 
     def before_commit(self, session: Session) -> None:
         if session.in_nested_transaction():
@@ -206,22 +232,38 @@ class _Listener:
 
     def after_soft_rollback(self, session: Session, previous: SessionTransaction) -> None:
         ledger = session.info.get(self.key)
-        if ledger is None:
+        if ledger is not None:
+            ledger.flushing = False
+            if previous.nested:
+                ledger.drop(previous)
+
+    def after_transaction_end(self, session: Session, transaction: SessionTransaction) -> None:
+        """Rolled back, or closed without a word, also after a COMMIT that failed."""
+        if transaction.parent is not None:
             return
-        if previous.nested:
-            ledger.drop(previous)
-        elif previous.parent is None:
-            changes = session.info.pop(self.key).seal()
-            if changes:
-                self.participant.after_rollback(changes)
+        ledger = session.info.pop(self.key, None)
+        changes = ledger.seal() if ledger is not None else None
+        if changes:
+            self.participant.after_rollback(changes)
 
 
-def _tables_written(state: ORMExecuteState) -> list[str]:
-    if state.is_insert or state.is_update or state.is_delete:
-        table = getattr(state.statement, "table", None)
-        return [getattr(table, "fullname", UNKNOWN_TABLE)]
-    if state.is_from_statement:
-        return []
-    verb = str(getattr(state.statement, "text", "")).lstrip(" (\n\t").split(None, 1)[:1]
-    reading = verb and verb[0].lower() in ("select", "values", "show", "table", "explain")
-    return [] if reading or not verb else [UNKNOWN_TABLE]
+def _is_of_flush(ledger: _Ledger, context: Any) -> bool:
+    """A statement that writes flushed objects: those are noted themselves. Bulk methods flush none."""
+    return ledger.flushing and "compiled_cache" in context.execution_options
+
+
+def _tables_written(context: Any, statement: str) -> list[str]:
+    compiled = context.compiled if context is not None else None
+    if compiled is None or not isinstance(compiled, SQLCompiler) or compiled.isplaintext:
+        return [] if _only_reads(statement) else [UNKNOWN_TABLE]
+    written = [each for each in (compiled.statement, *_common_tables(compiled)) if isinstance(each, UpdateBase)]
+    return [getattr(each.table, "fullname", UNKNOWN_TABLE) for each in written]
+
+
+def _common_tables(compiled: SQLCompiler) -> list[Any]:
+    return [each.element for each in compiled.ctes or ()]
+
+
+def _only_reads(statement: str) -> bool:
+    verb = statement.lstrip(" (\n\t").split(None, 1)[:1]
+    return not verb or verb[0].lower().rstrip(";") in _READING

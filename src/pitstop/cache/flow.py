@@ -23,6 +23,7 @@ from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
+from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
 __all__ = ["Barrier", "Call", "Called", "Effect", "Flow", "Flows", "Outcome", "Steps", "Wait", "checked"]
@@ -80,6 +81,7 @@ class Outcome:
         error: what the function raised.
         stale: whether its time is over and it is to be loaded anew.
         missing: whether there is no value: another process is renewing it.
+        private: whether it is for nobody but the caller that loaded it.
     """
 
     value: Any
@@ -89,6 +91,7 @@ class Outcome:
     error: Exception | None = None
     stale: bool = False
     missing: bool = False
+    private: bool = False
 
 
 @dataclass(slots=True)
@@ -283,7 +286,7 @@ class Flows:
         return (yield from self._bypass(request, start, "redis is away"))
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = _notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
         try:
@@ -302,7 +305,7 @@ class Flows:
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self._lapse()
-        return Outcome(called.value, tags, error=called.error)
+        return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> tuple[Called, bytes]:
         """The value as Redis keeps it; a value that cannot be kept is an error of the function."""
@@ -421,12 +424,12 @@ class Flows:
 
     def _load_alone(self, request: Request, start: int) -> Flow:
         """Without Redis: memory is all there is."""
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = _notes(request, start)
         self._stats.of(request.recipe.namespace).loads += 1
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
         if called.error is not None or not self._may_keep(request, called, notes):
-            return Outcome(called.value, tags, error=called.error)
+            return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)
         held = self._hold(request, called.value, tags, notes.since, fresh, called.seconds)
         return Outcome(called.value, tags, held, shareable=self._changes.unchanged(tags, notes.since))
@@ -436,11 +439,11 @@ class Flows:
         counts = self._stats.of(request.recipe.namespace)
         counts.refuse(why)
         counts.loads += 1
-        notes = Notes(start=start, track=request.recipe.track)
+        notes = _notes(request, start)
         notes.refuse(why)
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(notes.tags.difference(request.tags))
-        return Outcome(called.value, tags, error=called.error)
+        return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _fresh_seconds(self, request: Request, called: Called) -> float:
         recipe = request.recipe
@@ -456,6 +459,12 @@ class Flows:
         longest = request.recipe.ttl
         fresh = ttl.seconds(longest.cap) if isinstance(longest, ttl.Adaptive) else longest
         return 2 * (fresh + request.recipe.stale_for) + 60
+
+
+def _notes(request: Request, start: int) -> Notes:
+    notes = Notes(start=start, track=request.recipe.track)
+    look_at_arguments(notes, request.call)
+    return notes
 
 
 def checked(replies: list[Any]) -> list[Any]:

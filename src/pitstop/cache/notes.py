@@ -1,6 +1,6 @@
 """Notes of a load that goes on: which tags it turned out to depend on, and why it must not be stored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
 __all__ = ["Notes", "current_notes"]
@@ -20,9 +20,11 @@ class Notes:
             transaction that had begun before.
         tags: what it depends on beside the tags of its own function.
         obstacle: why its value must not be stored; empty if it may.
+        private: whether what it read may be its caller's alone: no other caller may have the value either.
+        outer: the notes of the load that it is a part of.
     """
 
-    __slots__ = ("obstacle", "since", "start", "tags", "track")
+    __slots__ = ("obstacle", "outer", "private", "since", "start", "tags", "track")
 
     def __init__(self, *, start: int, track: bool) -> None:
         self.start = start
@@ -30,6 +32,15 @@ class Notes:
         self.track = track
         self.tags: set[str] = set()
         self.obstacle = ""
+        self.private = False
+        self.outer = current_notes()
+
+    def within(self) -> "Iterator[Notes]":
+        """These notes, then those of the loads that they are a part of."""
+        each: Notes | None = self
+        while each is not None:
+            yield each
+            each = each.outer
 
     def depend(self, tags: Iterable[str]) -> None:
         """It depends on these tags as well."""
@@ -42,6 +53,11 @@ class Notes:
     def refuse(self, why: str) -> None:
         """Its value must not be stored; the first reason counts."""
         self.obstacle = self.obstacle or why
+
+    def keep_private(self, why: str) -> None:
+        """Refuse, for a reason that lies in the transaction or the session of its caller."""
+        self.refuse(why)
+        self.private = True
 
     def enter(self) -> None:
         """Make these the notes of this context (a task's or a copied one, which ends with the load)."""

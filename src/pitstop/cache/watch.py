@@ -5,16 +5,19 @@ or from objects that a session had before. Every transaction gets a stamp when i
 runs within a load looks at the stamp of its connection.
 """
 
+import functools
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_session
 
 from pitstop.cache.notes import Notes, current_notes
 
-__all__ = ["watch_transactions"]
+__all__ = ["look_at_arguments", "watch_transactions"]
 
 _SESSION = "pitstop.cache.session"
 _BEGAN = "pitstop.cache.began"
@@ -58,19 +61,44 @@ def _on_statement(
         _look_at_transaction(notes, connection, context)
 
 
+def look_at_arguments(notes: Notes, call: Callable[[], Any]) -> None:
+    """A session that a function is given, or its object has, may answer without a statement."""
+    if not isinstance(call, functools.partial):
+        return
+    for each in (*call.args, *call.keywords.values()):
+        for found in (each, *getattr(each, "__dict__", {}).values()):
+            if isinstance(found, AsyncSession | async_scoped_session | Session | scoped_session):
+                _look_before(notes, found)
+
+
+def _look_before(notes: Notes, session: Any) -> None:
+    if isinstance(session, scoped_session | async_scoped_session):
+        if not session.registry.has():
+            return
+        session = session.registry()
+    sync = session.sync_session if isinstance(session, AsyncSession) else session
+    if len(sync.identity_map):
+        notes.keep_private("its session had objects from before")
+    _look_at(notes, sync)
+
+
 def _look_at_transaction(notes: Notes, connection: Connection, context: Any) -> None:
-    if connection.info.get(_BEGAN) is not notes:
-        notes.refuse("its transaction began before the call")
-    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
-        notes.refuse("it writes")
+    began: Notes | None = connection.info.get(_BEGAN)
+    part_of = list(began.within()) if began is not None else []
     of, had_objects = connection.info.get(_SESSION, (None, False))
     session = of() if of is not None else None
-    if had_objects:
-        notes.refuse("its session had objects from before")
+    for each in notes.within():
+        if each not in part_of:
+            each.keep_private("its transaction began before the call")
+        if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+            each.keep_private("it writes")
+        if had_objects:
+            each.keep_private("its session had objects from before")
     if session is not None:
         _look_at(notes, session)
 
 
 def _look_at(notes: Notes, session: Session) -> None:
     if session.new or session.dirty or session.deleted:
-        notes.refuse("its session has changes that are not committed")
+        for each in notes.within():
+            each.keep_private("its session has changes that are not committed")
