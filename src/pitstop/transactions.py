@@ -6,20 +6,27 @@ before the driver's COMMIT and knows nothing of objects; the session's events, u
 """
 
 import logging
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, sessionmaker
+from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UpdateBase, event, inspect
+from sqlalchemy.orm import Session, SessionTransaction, object_mapper
+from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["Changes", "Participant", "join", "note_tables"]
+__all__ = ["UNKNOWN", "UNKNOWN_TABLE", "Changes", "Participant", "join", "tables_written"]
 
 log = logging.getLogger("pitstop.transactions")
 
 _KEY = "pitstop.transactions"
 UNKNOWN_TABLE = "*"
+_CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
 UNKNOWN: Any = object()
+_READING = frozenset(
+    """select values show table explain set reset savepoint release rollback begin start lock fetch declare
+    close listen unlisten notify""".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +36,8 @@ class Changes:
     Attributes:
         new, dirty, deleted: the objects that were flushed, each once; an object that was new and then
             changed is in ``new``.
-        tables: names of the tables that bulk statements wrote; ``"*"`` stands for a textual statement,
-            whose tables are not known.
+        tables: names of the tables that statements without objects wrote, through the session or on its
+            connection; ``"*"`` stands for a textual statement, whose tables are not known.
         notes: what the participant's ``note`` said of the objects.
     """
 
@@ -75,36 +82,18 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
     Returns:
         a function that ends it.
     """
-    listener = _Listener(participant, session)
-    hooks = listener.hooks()
-    for name, hook in hooks:
-        event.listen(session, name, hook)
-    _listeners.append(listener)
+    listener = _Listener(participant)
+    hooks = [(session, *each) for each in listener.hooks()]
+    hooks += [(Engine, "begin", listener.on_begin), (Engine, "before_cursor_execute", listener.on_statement)]
+    for target, name, hook in hooks:
+        event.listen(target, name, hook)
 
     def leave() -> None:
-        if listener in _listeners:
-            _listeners.remove(listener)
-        for name, hook in hooks:
-            if event.contains(session, name, hook):
-                event.remove(session, name, hook)
+        for target, name, hook in hooks:
+            if event.contains(target, name, hook):
+                event.remove(target, name, hook)
 
     return leave
-
-
-def note_tables(session: Session, tables: Iterable[str]) -> None:
-    """Tell the participants of tables that a session's transaction writes, where no object says so.
-
-    For who watches the statements themselves: association tables, a connection used past its session, what
-    the database changes by itself.
-
-    Args:
-        session: whose transaction it is.
-        tables: full names; ``"*"`` for a statement whose tables are not known.
-    """
-    names = list(tables)
-    for listener in list(_listeners):
-        if names and listener.hears(session):
-            listener.ledger(session).add(session, "tables", names)
 
 
 class _Ledger:
@@ -113,6 +102,7 @@ class _Ledger:
     def __init__(self) -> None:
         self.entries: list[tuple[tuple[SessionTransaction, ...], str, Any]] = []
         self.sealed: Changes | None = None
+        self.flushing = False
 
     def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
         savepoints = _savepoints(session)
@@ -164,22 +154,19 @@ def _savepoints(session: Session) -> tuple[SessionTransaction, ...]:
 class _Listener:
     """The session's events for one participant; one ledger for each session while it has a transaction."""
 
-    def __init__(self, participant: Participant, target: Any) -> None:
+    def __init__(self, participant: Participant) -> None:
         self.participant = participant
-        self.target = target
         self.key = (_KEY, id(self))
-
-    def hears(self, session: Session) -> bool:
-        target = self.target.class_ if isinstance(self.target, sessionmaker) else self.target
-        return isinstance(session, target) if isinstance(target, type) else session is target
 
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
         return [
+            ("after_begin", self.after_begin),
+            ("before_flush", self.before_flush),
             ("after_flush", self.after_flush),
-            ("do_orm_execute", self.do_orm_execute),
             ("before_commit", self.before_commit),
             ("after_commit", self.after_commit),
             ("after_soft_rollback", self.after_soft_rollback),
+            ("after_transaction_end", self.after_transaction_end),
         ]
 
     def ledger(self, session: Session) -> _Ledger:
@@ -189,8 +176,12 @@ class _Listener:
         assert isinstance(ledger, _Ledger)
         return ledger
 
+    def before_flush(self, session: Session, context: Any, instances: Any) -> None:
+        self.ledger(session).flushing = True
+
     def after_flush(self, session: Session, context: Any) -> None:
         ledger = self.ledger(session)
+        ledger.flushing = False
         written = {
             "new": list(session.new),
             "dirty": [each for each in session.dirty if session.is_modified(each)],
@@ -203,11 +194,25 @@ class _Listener:
                 for each in instances:
                     ledger.add(session, "notes", note(kind, each, _before(each) if kind == "dirty" else {}))
 
-    def do_orm_execute(self, state: ORMExecuteState) -> None:
-        if not state.is_select:
-            names = _tables_written(state)
-            if names:
-                self.ledger(state.session).add(state.session, "tables", names)
+    def on_begin(self, connection: Connection) -> None:
+        connection.info.pop(self.key, None)
+
+    def after_begin(self, session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+        connection.info[self.key] = weakref.ref(session)
+
+    def on_statement(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        """A statement on the connection of a session, however it was sent."""
+        of = connection.info.get(self.key)
+        session = of() if of is not None else None
+        if session is None:
+            return
+        names = tables_written(context, statement)
+        if names and self.key in session.info and _is_of_flush(session.info[self.key], context):
+            names = _not_noted(names, session)
+        if names:
+            self.ledger(session).add(session, "tables", names)
 
     def before_commit(self, session: Session) -> None:
         if session.in_nested_transaction():
@@ -231,25 +236,86 @@ class _Listener:
 
     def after_soft_rollback(self, session: Session, previous: SessionTransaction) -> None:
         ledger = session.info.get(self.key)
-        if ledger is None:
+        if ledger is not None:
+            ledger.flushing = False
+            if previous.nested:
+                ledger.drop(previous)
+
+    def after_transaction_end(self, session: Session, transaction: SessionTransaction) -> None:
+        """Rolled back, or closed without a word, also after a COMMIT that failed."""
+        if transaction.parent is not None:
             return
-        if previous.nested:
-            ledger.drop(previous)
-        elif previous.parent is None:
-            changes = session.info.pop(self.key).seal()
-            if changes:
-                self.participant.after_rollback(changes)
+        ledger = session.info.pop(self.key, None)
+        changes = ledger.seal() if ledger is not None else None
+        if changes:
+            self.participant.after_rollback(changes)
 
 
-def _tables_written(state: ORMExecuteState) -> list[str]:
-    if state.is_insert or state.is_update or state.is_delete:
-        table = getattr(state.statement, "table", None)
-        return [getattr(table, "fullname", UNKNOWN_TABLE)]
-    if state.is_from_statement:
-        return []
-    verb = str(getattr(state.statement, "text", "")).lstrip(" (\n\t").split(None, 1)[:1]
-    reading = verb and verb[0].lower() in ("select", "values", "show", "table", "explain")
-    return [] if reading or not verb else [UNKNOWN_TABLE]
+def _is_of_flush(ledger: _Ledger, context: Any) -> bool:
+    """A statement that writes flushed objects: those are noted themselves. Bulk methods flush none."""
+    return ledger.flushing and "compiled_cache" in context.execution_options
 
 
-_listeners: list[_Listener] = []
+def _not_noted(names: list[str], session: Session) -> list[str]:
+    """The tables that no flushed object stands for: of associations, orphans, and what the database does."""
+    written = (*session.new, *session.dirty, *session.deleted)
+    noted = {
+        table.fullname for each in written for table in object_mapper(each).tables if isinstance(table, Table)
+    }
+    return [each for each in names if each not in noted]
+
+
+def tables_written(context: Any, statement: str) -> list[str]:
+    """The tables that a statement changes, with those that the database changes along (by its cascades).
+
+    Args:
+        context: the execution context that SQLAlchemy's cursor events give.
+        statement: its text.
+
+    Returns:
+        their full names; ``"*"`` for a textual statement that may write; nothing for one that reads.
+    """
+    compiled = context.compiled if context is not None else None
+    if compiled is None or not isinstance(compiled, SQLCompiler) or compiled.isplaintext:
+        return [] if _only_reads(statement) else [UNKNOWN_TABLE]
+    written = [
+        each for each in (compiled.statement, *_common_tables(compiled)) if isinstance(each, UpdateBase)
+    ]
+    return list(dict.fromkeys(name for each in written for name in _changed_by(each)))
+
+
+def _changed_by(statement: UpdateBase) -> list[str]:
+    table = statement.table
+    if not isinstance(table, Table):
+        return [UNKNOWN_TABLE]
+    if statement.is_insert:
+        return [table.fullname]
+    return [table.fullname, *_changed_along(table, deleted=statement.is_delete)]
+
+
+def _changed_along(table: Table, *, deleted: bool) -> list[str]:
+    found: dict[str, None] = {}
+    pending = [table.fullname]
+    while pending:
+        parent = pending.pop()
+        for child in table.metadata.tables.values():
+            if child.fullname not in found and any(
+                _follows(each, parent, deleted=deleted) for each in child.foreign_key_constraints
+            ):
+                found[child.fullname] = None
+                pending.append(child.fullname)
+    return list(found)
+
+
+def _follows(constraint: ForeignKeyConstraint, parent: str, *, deleted: bool) -> bool:
+    rule = (constraint.ondelete if deleted else constraint.onupdate) or ""
+    return rule.upper() in _CASCADING and constraint.referred_table.fullname == parent
+
+
+def _common_tables(compiled: SQLCompiler) -> list[Any]:
+    return [each.element for each in compiled.ctes or ()]
+
+
+def _only_reads(statement: str) -> bool:
+    verb = statement.lstrip(" (\n\t").split(None, 1)[:1]
+    return not verb or verb[0].lower().rstrip(";") in _READING

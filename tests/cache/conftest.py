@@ -3,13 +3,54 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from pitstop.cache import Cache
 from tests.cache.cluster import OwnCluster
 from tests.cache.server import OwnRedis
+from tests.cache.shop import fill
+
+OpenCache = Callable[..., Cache]
+
+
+@pytest.fixture
+async def open_cache() -> AsyncIterator[OpenCache]:
+    """Opens caches that end with the test and, unless told otherwise, share a namespace of the test's own."""
+    opened: list[Cache] = []
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+
+    def open_one(**options: Any) -> Cache:
+        opened.append(Cache(**{"namespace": namespace, "soft_timeout": 2.0, **options}))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        await each.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def cache(request: pytest.FixtureRequest, open_cache: OpenCache) -> Cache:
+    """A cache in memory alone, and one with Redis."""
+    if request.param == "memory":
+        return open_cache()
+    cache = open_cache(redis=request.getfixturevalue("redis_url"))
+    await cache.start()
+    return cache
+
+
+@pytest.fixture
+def engine(sync_database_url: str) -> Iterator[sa.Engine]:
+    """A database with the shop in it."""
+    engine = sa.create_engine(sync_database_url)
+    fill(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import fnmatch
 import inspect
 import logging
 import os
+import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from sqlalchemy import Pool, event
 from sqlalchemy.orm import Session
 
 from pitstop.cache import ttl as lifetime
@@ -127,7 +129,9 @@ class Cache:
         self._commands = Commands(namespace)
         self._functions: weakref.WeakSet[Cached[Any, Any]] = weakref.WeakSet()
         self._client = Client(redis) if redis is not None and self.enabled else None
-        self._joined_sessions = False
+        self._leave: Callable[[], None] | None = None
+        self._writes_matter = False
+        self._joining = threading.Lock()
         self._events: dict[str, dict[str, None]] = {}
         keeping: dict[bytes, tuple[str, float]] = {}
         self._coherence: Coherence | None = None
@@ -217,7 +221,11 @@ class Cache:
             raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
 
     async def close(self) -> None:
-        """Give the lease back and close every connection; the cache can be used again."""
+        """Give the lease back, close every connection, and take part in commits no longer.
+
+        Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
+        """
+        self._leave_sessions()
         if self._coherence is not None:
             await asyncio.to_thread(self._coherence.close)
         if self._client is not None:
@@ -363,7 +371,7 @@ class Cache:
             SettingsError: the families of the tags cannot be learnt from the function.
         """
         self._fence.add(model, tags)
-        self._join()
+        self._join_sessions()
 
     async def get(self, key: str, default: Any = None) -> Any:
         """What :meth:`set` stored under a key, or ``default``."""
@@ -475,6 +483,8 @@ class Cache:
         )
 
     def _begin(self) -> None:
+        if self._writes_matter and self._leave is None:
+            self._join_sessions()
         if self._coherence is not None:
             self._coherence.start()
 
@@ -483,12 +493,24 @@ class Cache:
         watch_transactions(self._changes)
         if track and not self._fence.tracks:
             self._fence.tracks = True
-            self._join()
+            self._join_sessions()
 
-    def _join(self) -> None:
-        if self.enabled and not self._joined_sessions:
-            self._joined_sessions = True
-            join(self._fence, Session)
+    def _join_sessions(self) -> None:
+        self._writes_matter = self.enabled
+        with self._joining:
+            if self.enabled and self._leave is None:
+                self._leave = join(self._fence, Session)
+                event.listen(Pool, "invalidate", self._connection_lost)
+
+    def _leave_sessions(self) -> None:
+        with self._joining:
+            leave, self._leave = self._leave, None
+            if leave is not None:
+                leave()
+                event.remove(Pool, "invalidate", self._connection_lost)
+
+    def _connection_lost(self, connection: Any, record: Any, error: BaseException | None) -> None:
+        self._fence.connection_lost(connection)
 
     def _recover(self) -> None:
         self._invalidation.replay()

@@ -105,7 +105,8 @@ class Coherence:
     def start(self) -> None:
         """Start the thread, once."""
         with self._lock:
-            if self._thread is None and not self._stop.is_set():
+            if self._thread is None:
+                self._stop = threading.Event()
                 self.contact = clock()
                 self._thread = threading.Thread(target=self._run, name="pitstop-cache", daemon=True)
                 self._thread.start()
@@ -119,6 +120,8 @@ class Coherence:
             wire.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(seconds)
+        with self._lock:
+            self._thread = None
 
     def reset_after_fork(self) -> None:
         """In a child process: the lease and the thread are the parent's."""

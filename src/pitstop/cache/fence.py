@@ -135,11 +135,13 @@ class _UnknownBefore(Exception):
 class _Commit:
     """A commit under way."""
 
-    __slots__ = ("connection", "fence", "tags", "unfenced")
+    __slots__ = ("connection", "driver_connection", "fence", "lost", "tags", "unfenced")
 
     def __init__(self, connection: Connection, tags: tuple[str, ...]) -> None:
         self.connection = connection
+        self.driver_connection = connection.connection.dbapi_connection
         self.tags = tags
+        self.lost = False
         self.fence: Fence | None = None
         self.unfenced = False
 
@@ -236,11 +238,16 @@ class CommitFence:
         commit = self._open.pop(id(changes), None)
         if commit is None:
             return
-        lost = commit.connection.invalidated
-        if commit.fence is not None and not lost:
+        if commit.fence is not None and not commit.lost:
             self._drive(self._invalidation.release(commit.fence))
         elif commit.unfenced:
-            self._drive(self._invalidation.end_unfenced(commit.tags if lost else ()))
+            self._drive(self._invalidation.end_unfenced(commit.tags if commit.lost else ()))
+
+    def connection_lost(self, driver_connection: Any) -> None:
+        """Of a commit on it that is under way nobody knows whether it happened, or will."""
+        for commit in list(self._open.values()):
+            if commit.driver_connection is driver_connection:
+                commit.lost = True
 
     def _tags(self, changes: Changes) -> tuple[str, ...]:
         """Internal names of all that the transaction changes."""

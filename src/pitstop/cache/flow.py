@@ -23,7 +23,7 @@ from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
-from pitstop.cache.watch import look_at_argument
+from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
 __all__ = [
@@ -94,6 +94,7 @@ class Outcome:
         error: what the function raised.
         stale: whether its time is over and it is to be loaded anew.
         missing: whether there is no value: another process is renewing it.
+        private: whether it is for nobody but the caller that loaded it.
     """
 
     value: Any
@@ -103,6 +104,7 @@ class Outcome:
     error: Exception | None = None
     stale: bool = False
     missing: bool = False
+    private: bool = False
 
 
 @dataclass(slots=True)
@@ -316,7 +318,7 @@ class Flows:
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self._lapse()
-        return Outcome(called.value, tags, error=called.error)
+        return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> tuple[Called, bytes]:
         """The value as Redis keeps it; a value that cannot be kept is an error of the function."""
@@ -330,8 +332,7 @@ class Flows:
 
     def _notes(self, request: Request, start: int) -> Notes:
         notes = Notes(self._changes, start=start, track=request.recipe.track)
-        for each in request.given:
-            look_at_argument(notes, each)
+        look_at_arguments(notes, request.call)
         return notes
 
     def _lapse(self) -> None:
@@ -460,7 +461,7 @@ class Flows:
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
         if called.error is not None or not self._may_keep(request, called, notes):
-            return Outcome(called.value, tags, error=called.error)
+            return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)
         held = self._hold(request, called.value, tags, notes.since, fresh, called.seconds)
         return Outcome(called.value, tags, held, shareable=self._changes.unchanged(tags, notes.since))
@@ -474,7 +475,7 @@ class Flows:
         notes.refuse(why)
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(notes.tags.difference(request.tags))
-        return Outcome(called.value, tags, error=called.error)
+        return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _fresh_seconds(self, request: Request, called: Called) -> float:
         recipe = request.recipe

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
@@ -108,12 +107,18 @@ class Invalidation:
         return tuple(self._pending)
 
     def _tags(self, tags: tuple[str, ...]) -> Steps[None]:
-        yield from self._told_or_pending(tags, self._replace)
+        """As a writer does it, without a commit between fence and release. To replace the tokens and then to
+        tell is not enough: a load that learns its tags from what it reads asks for their tokens after it.
+        """
+        if not tags:
+            return
+        try:
+            yield from self.release((yield from self.fence(tags)))
+        except RedisUnavailable:
+            yield from self._told_later(tags)
 
     def _drop(self, keys: tuple[str, ...]) -> Steps[None]:
-        yield from self._told_or_pending(tuple(map(key_tag, keys)), self._replace)
-
-    def _told_or_pending(self, tags: tuple[str, ...], tell: Any) -> Steps[None]:
+        tags = tuple(map(key_tag, keys))
         if not tags:
             return
         if self._coherence is None:
@@ -121,25 +126,26 @@ class Invalidation:
             return
         try:
             yield from self._joined(self._coherence)
-            yield from tell(tags, self._coherence)
-        except RedisUnavailable:
+            checked((yield [self._voiding(tag) for tag in tags]))
             self._write_down(tags)
-            self.remember(tags)
-            yield from self.wait_out()
-            if not self._forgives:
-                raise
+            yield from self._announce(tags, self._coherence, fence=_new_id(), seconds=0.0)
+        except RedisUnavailable:
+            yield from self._told_later(tags)
+
+    def _told_later(self, tags: tuple[str, ...]) -> Steps[None]:
+        self._write_down(tags)
+        self.remember(tags)
+        yield from self.wait_out()
+        if not self._forgives:
+            raise RedisUnavailable(
+                f"redis cannot be told that {len(tags)} tags changed; it is told when it is back"
+            )
 
     def _write_down(self, tags: tuple[str, ...]) -> None:
         self._changes.record(tags)
         for tag in tags:
             if tag.startswith(KEY_TAG):
                 self._memory.drop(tag.removeprefix(KEY_TAG))
-
-    def _replace(self, tags: tuple[str, ...], coherence: Coherence) -> Steps[None]:
-        """New tokens first, then tell: who reads between the two finds the old value void already."""
-        checked((yield [self._voiding(tag) for tag in tags]))
-        self._write_down(tags)
-        yield from self._announce(tags, coherence, fence=_new_id(), seconds=0.0)
 
     def _voiding(self, tag: str) -> Command:
         if tag.startswith(KEY_TAG):
@@ -297,10 +303,13 @@ class Invalidation:
         log.info("told redis of %d tags that changed while it was away", len(tags))
 
     def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
-        assert self._coherence is not None, "nothing is pending without Redis"
+        """Told before and after: whoever asks for a new token has heard of it."""
+        fence = _new_id()
+        opening = encode_announcement(Announcement(fence, b"", False, tags, FENCE_SECONDS))
+        checked((yield [self._commands.tell(opening)]))
         checked((yield [self._voiding(tag) for tag in tags]))
-        message = Announcement(_new_id(), b"", False, tags)
-        checked((yield [self._commands.tell(encode_announcement(message))]))
+        closing = encode_announcement(Announcement(fence, b"", False, tags))
+        checked((yield [self._commands.tell(closing)]))
 
 
 def _new_id() -> bytes:

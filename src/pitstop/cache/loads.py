@@ -134,7 +134,7 @@ def _may_have(outcome: Outcome, request: Request, *, later: bool) -> bool:
     Args:
         later: whether the load began after he asked: then it saw all that he must see.
     """
-    if outcome.missing:
+    if outcome.missing or outcome.private:
         return False
     if outcome.error is not None:  # of an argument that was the other's alone, perhaps
         return request.recipe.repeatable

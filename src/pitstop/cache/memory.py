@@ -102,8 +102,8 @@ class Memory:
 
         Args:
             key, held: the value.
-            if_still: asked with no :meth:`drop` under way: who drops a key says so first, and a value that was
-                found before it must not come after it.
+            if_still: asked with no :meth:`drop` under way: who drops a key says so first, and a value that
+                was found before it must not come after it.
         """
         with self._lock:
             self._drop(key)

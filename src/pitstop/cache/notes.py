@@ -1,6 +1,6 @@
 """Notes of a load that goes on: which tags it turned out to depend on, and why it must not be stored."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 
 from pitstop.cache.changes import ChangeLog
@@ -25,9 +25,11 @@ class Notes:
         began: when it began, by :data:`pitstop.cache.clock.clock`.
         tags: what it depends on beside the tags of its own function.
         obstacle: why its value must not be stored; empty if it may.
+        private: whether what it read may be its caller's alone: no other caller may have the value either.
+        outer: the notes of the load that it is a part of.
     """
 
-    __slots__ = ("began", "log", "obstacle", "since", "start", "tags", "track")
+    __slots__ = ("began", "log", "obstacle", "outer", "private", "since", "start", "tags", "track")
 
     def __init__(self, log: ChangeLog, *, start: int, track: bool) -> None:
         self.log = log
@@ -37,6 +39,15 @@ class Notes:
         self.track = track
         self.tags: set[str] = set()
         self.obstacle = ""
+        self.private = False
+        self.outer = current_notes()
+
+    def within(self) -> "Iterator[Notes]":
+        """These notes, then those of the loads that they are a part of."""
+        each: Notes | None = self
+        while each is not None:
+            yield each
+            each = each.outer
 
     def depend(self, tags: Iterable[str]) -> None:
         """It depends on these tags as well."""
@@ -44,11 +55,18 @@ class Notes:
 
     def read_since(self, change: int) -> None:
         """It read what had been read, or a snapshot that had been taken, at an earlier moment."""
-        self.since = min(self.since, change)
+        if change < self.since:
+            self.since = change
+            self.private = True
 
     def refuse(self, why: str) -> None:
         """Its value must not be stored; the first reason counts."""
         self.obstacle = self.obstacle or why
+
+    def keep_private(self, why: str) -> None:
+        """Refuse, for a reason that lies in the transaction or the session of its caller."""
+        self.refuse(why)
+        self.private = True
 
     def enter(self) -> None:
         """Make these the notes of this context (a task's or a copied one, which ends with the load)."""

@@ -4,17 +4,14 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, ForeignKeyConstraint, Select, SelectBase, Table
-from sqlalchemy.orm import Session, object_mapper
+from sqlalchemy import BindParameter, Select, Table
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, TextClause
 
-__all__ = ["ANY_TABLE", "read_by", "row_family", "row_tag", "table_tag", "writes_by", "written_by"]
+__all__ = ["ANY_TABLE", "read_by", "row_family", "row_tag", "table_tag"]
 
 _Reader = Callable[[dict[str, Any]], tuple[str, ...]]
 _readers: "weakref.WeakKeyDictionary[Any, _Reader | None]" = weakref.WeakKeyDictionary()
-_READING = ("select", "values", "show", "table", "explain", "set", "begin", "savepoi", "release", "pragma")
-_CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 
 ANY_TABLE = "table.*"
@@ -51,67 +48,6 @@ def read_by(context: Any) -> tuple[str, ...] | None:
         _readers[compiled] = _reader(compiled.statement if final is None else final)
     reader = _readers[compiled]
     return None if reader is None else reader(context.compiled_parameters[0])
-
-
-def writes_by(context: Any, statement: str) -> bool:
-    """Whether a statement may write.
-
-    Args:
-        context: the execution context that SQLAlchemy's cursor events give; None for some.
-        statement: its text.
-    """
-    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
-        return True
-    if isinstance(getattr(getattr(context, "compiled", None), "statement", None), SelectBase):
-        return False
-    return (
-        statement.lstrip(" (\n\t")[:7].split(None, 1)[0].lower() not in _READING
-        if statement.strip()
-        else False
-    )
-
-
-def written_by(context: Any, session: Session) -> list[str]:
-    """The tables a writing statement changes that no object in the session's flush stands for.
-
-    ``"*"`` for a textual one. Tables whose rows the database itself changes with it (``ON DELETE
-    CASCADE``) are among them.
-    """
-    compiled = getattr(context, "compiled", None)
-    statement = getattr(compiled, "statement", None)
-    table = getattr(statement, "table", None)
-    if not isinstance(table, Table):
-        return ["*"]
-    table = table.metadata.tables.get(table.key, table)  # of an ORM statement it is a copy
-    flushed = {
-        each
-        for instance in (*session.new, *session.dirty, *session.deleted)
-        for each in object_mapper(instance).tables
-    }
-    own = [] if table in flushed else [table.fullname]
-    if context.isinsert:
-        return own
-    return own + [each.fullname for each in _changed_with(table, deleted=context.isdelete)]
-
-
-def _changed_with(table: Table, *, deleted: bool) -> set[Table]:
-    """The tables that the database changes when rows of this one are deleted, or their keys updated."""
-    found: set[Table] = set()
-    pending = [table]
-    while pending:
-        parent = pending.pop()
-        for child in parent.metadata.tables.values():
-            if child not in found and any(
-                _follows(each, parent, deleted) for each in child.foreign_key_constraints
-            ):
-                found.add(child)
-                pending.append(child)
-    return found
-
-
-def _follows(constraint: ForeignKeyConstraint, parent: Table, deleted: bool) -> bool:
-    rule = (constraint.ondelete if deleted else constraint.onupdate) or ""
-    return constraint.referred_table is parent and rule.upper() in _CASCADING
 
 
 def _reader(statement: Any) -> _Reader | None:

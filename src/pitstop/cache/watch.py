@@ -5,21 +5,23 @@ from before. What was read in a transaction that began before the load counts as
 transaction is stamped when it begins; a statement looks at the stamp of its connection.
 """
 
+import functools
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_session
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.notes import Notes, current_notes
 from pitstop.cache.request import with_families
-from pitstop.cache.tracking import read_by, writes_by, written_by
-from pitstop.transactions import note_tables
+from pitstop.cache.tracking import read_by
+from pitstop.transactions import tables_written
 
-__all__ = ["look_at_argument", "watch_transactions"]
+__all__ = ["look_at_arguments", "watch_transactions"]
 
 _STAMP = "pitstop.cache.stamp"
 _BEFORE = "its session had objects from before"
@@ -62,17 +64,28 @@ def watch_transactions(log: ChangeLog) -> None:
     event.listen(Session, "do_orm_execute", _on_orm_statement)
 
 
-def look_at_argument(notes: Notes, value: object) -> None:
-    """A load was given this: a session may answer from objects it has, without any statement."""
-    session = value.sync_session if isinstance(value, AsyncSession) else value
-    if not isinstance(session, Session) or not len(session.identity_map):
+def look_at_arguments(notes: Notes, call: Callable[[], Any]) -> None:
+    """A session that a function is given, or its object has, may answer without a statement."""
+    if not isinstance(call, functools.partial):
         return
-    stamp = session.info.get(_STAMP)
-    if session.in_transaction() and stamp is not None:
+    for each in (*call.args, *call.keywords.values()):
+        for found in (each, *getattr(each, "__dict__", {}).values()):
+            if isinstance(found, AsyncSession | async_scoped_session | Session | scoped_session):
+                _look_before(notes, found)
+
+
+def _look_before(notes: Notes, session: Any) -> None:
+    if isinstance(session, scoped_session | async_scoped_session):
+        if not session.registry.has():
+            return
+        session = session.registry()
+    sync: Session = session.sync_session if isinstance(session, AsyncSession) else session
+    stamp = sync.info.get(_STAMP)
+    if sync.in_transaction() and stamp is not None:
         _look_at_stamp(notes, stamp)
-        _look_at_session(notes, session)
-    elif _has_loaded(session):
-        notes.refuse(_BEFORE)
+        _look_at_session(notes, sync)
+    elif _has_loaded(sync):
+        notes.keep_private(_BEFORE)
 
 
 def _on_begin(connection: Connection) -> None:
@@ -105,49 +118,44 @@ def _on_statement(
     connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> None:
     stamp = connection.info.get(_STAMP)
-    writes = writes_by(context, statement)
-    if writes and stamp is not None:
-        _on_write(stamp, context)
+    if stamp is not None and not stamp.wrote and tables_written(context, statement):
+        stamp.wrote = True
     notes = current_notes()
     if notes is not None:
         _look_at_statement(notes, stamp, context)
 
 
-def _on_write(stamp: _Stamp, context: Any) -> None:
-    stamp.wrote = True
-    session = stamp.session() if stamp.session is not None else None
-    if session is not None:
-        note_tables(session, written_by(context, session))
-
-
 def _look_at_statement(notes: Notes, stamp: _Stamp | None, context: Any) -> None:
     if stamp is None:
-        notes.refuse("its transaction began before it was watched")
+        notes.keep_private("its transaction began before it was watched")
         return
     _look_at_stamp(notes, stamp)
     session = stamp.session() if stamp.session is not None else None
     if session is not None:
         _look_at_session(notes, session)
-    if notes.track:
-        tags = read_by(context)
+    tracked = [each for each in notes.within() if each.track]
+    tags = read_by(context) if tracked else ()
+    for each in tracked:
         if tags is None:
-            notes.refuse("a textual statement does not tell what it reads")
+            each.refuse("a textual statement does not tell what it reads")
         else:
-            notes.depend(with_families(tags))
+            each.depend(with_families(tags))
 
 
 def _look_at_stamp(notes: Notes, stamp: _Stamp) -> None:
-    if stamp.wrote:
-        notes.refuse("its transaction has written")
-    if stamp.had_objects:
-        notes.refuse(_BEFORE)
-    change = stamp.changes.get(notes.log)
-    if change is None:
-        notes.refuse("its transaction began before it was watched")
-    else:
-        notes.read_since(change)
+    for each in notes.within():
+        change = stamp.changes.get(each.log)
+        if change is None:
+            each.keep_private("its transaction began before it was watched")
+        else:
+            each.read_since(change)
+        if stamp.wrote:
+            each.keep_private("its transaction has written")
+        if stamp.had_objects:
+            each.keep_private(_BEFORE)
 
 
 def _look_at_session(notes: Notes, session: Session) -> None:
     if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
-        notes.refuse("its session has changes that are not committed")
+        for each in notes.within():
+            each.keep_private("its session has changes that are not committed")
