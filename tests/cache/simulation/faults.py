@@ -20,6 +20,7 @@ from tests.cache.simulation.world import (
     RETIRED,
     TOLD,
     TRUST,
+    UNFENCED,
     UP,
     WROTE,
     ANNOUNCED,
@@ -33,7 +34,7 @@ from tests.cache.simulation.world import (
     retired,
 )
 
-OPEN_TRANSACTION = (WROTE, FENCING, ANNOUNCED, READY, INSERTED)
+OPEN_TRANSACTION = (WROTE, FENCING, ANNOUNCED, READY, INSERTED, UNFENCED)
 
 
 def less(left: int) -> int:

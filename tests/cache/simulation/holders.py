@@ -93,8 +93,18 @@ def notice(world: World, setup: Setup, at: int, process: Process) -> Step:
 def join(world: World, setup: Setup, at: int, process: Process) -> Step:
     """Become a holder under a new id, after SUBSCRIBE on the same connection."""
     process = process._replace(asked=setup.lease, queue=(*process.queue, (JOINED, 0)))
+    world = spared(world, at)
     redis = world.redis._replace(holders=put(world.redis.holders, at, 1))
     return f"P{at} joins", world._replace(redis=redis, processes=put(world.processes, at, process))
+
+
+def spared(world: World, at: int) -> World:
+    """Writers that wait for this holder will not remove it: it has renewed, or has a new id."""
+    writers = world.writers
+    for index, writer in enumerate(writers):
+        if writer.phase in (ANNOUNCED, AGAIN) and writer.listed & 1 << at:
+            writers = put(writers, index, writer._replace(renewed=writer.renewed | 1 << at))
+    return world._replace(writers=writers)
 
 
 def renew(world: World, setup: Setup, at: int, process: Process) -> Step:
@@ -102,11 +112,8 @@ def renew(world: World, setup: Setup, at: int, process: Process) -> Step:
     holder = world.redis.holders[at]
     reply = RENEWED if holder else REMOVED
     process = process._replace(asked=setup.lease, queue=(*process.queue, (reply, 0)))
-    writers = world.writers
-    for index, writer in enumerate(writers):
-        if holder and writer.phase in (ANNOUNCED, AGAIN) and writer.listed & 1 << at:
-            writers = put(writers, index, writer._replace(renewed=writer.renewed | 1 << at))
-    world = world._replace(writers=writers, processes=put(world.processes, at, process))
+    world = spared(world, at) if holder else world
+    world = world._replace(processes=put(world.processes, at, process))
     return f"P{at} renews its lease", world
 
 

@@ -11,6 +11,7 @@ from tests.cache.simulation.world import (
     REPLAYED,
     TAKEN,
     TRUST,
+    UNFENCED,
     UP,
     DISTRUST,
     LOG,
@@ -50,7 +51,7 @@ def trusting(world: World, setup: Setup, at: int) -> World:
 
 def lock(world: World, setup: Setup, at: int, process: Process) -> Iterator[Step]:
     """Rule `outbox_barrier`: LOCK TABLE waits for the transactions that have inserted."""
-    if not setup.rules.outbox_barrier or all(writer.phase != INSERTED for writer in world.writers):
+    if not setup.rules.outbox_barrier or all(writer.phase not in (INSERTED, UNFENCED) for writer in world.writers):
         yield f"P{at} begins to drain", with_trust(world, at, process, LOCKED)
 
 

@@ -17,6 +17,7 @@ from tests.cache.simulation.world import (
     PONG,
     READY,
     RESTING,
+    RETIRED,
     RETURNED,
     SHARING,
     STARTED,
@@ -179,7 +180,7 @@ def returned(world: World, setup: Setup, at: int, reader: Reader, memorise: bool
     """The call returns; what it returns is held against the invariant."""
     owner, kind = setup.readers[at]
     process = world.processes[owner]
-    if memorise and reader.fresh and process.trust == TRUST:
+    if memorise and reader.fresh and process.trust == TRUST and process.connection != RETIRED:
         process = process._replace(memory=reader.version)
         world = world._replace(processes=put(world.processes, owner, process))
     if kind != "late" and reader.version < reader.least:

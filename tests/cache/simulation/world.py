@@ -18,7 +18,7 @@ UP, FROZEN, DEAD = range(3)
 CUT, NOTICED, ON, RETIRED = range(4)
 ANNOUNCE, RELEASED, RENEWED, REMOVED, JOINED, PONG, LOG = range(7)
 
-(IDLE, WROTE, FENCING, ANNOUNCED, READY, COMMITTED, TOLD, AGAIN, ENDED, ABORTED, AWAY, INSERTED) = range(12)
+(IDLE, WROTE, FENCING, ANNOUNCED, READY, COMMITTED, TOLD, AGAIN, ENDED, ABORTED, AWAY, INSERTED, UNFENCED) = range(13)
 (RESTING, STARTED, HIT, MISS, LOADED, CAPTURED, BARRIER, PASSED, SHARING, RETURNED) = range(10)
 DISTRUST, LOCKED, TAKEN, REPLAYED, TRUST = range(5)
 
@@ -123,12 +123,13 @@ class Setup:
     strict: bool = True
     outbox: bool = False
     cold: bool = False  # nothing cached at the beginning
+    memory: bool = True  # false: only Redis caches
     told_after_release: bool = False  # the caller hears of its commit after the release, not before
     rules: Rules = field(default_factory=Rules)
 
     def caches(self, process: int) -> bool:
-        """Whether a process takes part as more than the place of a writer."""
-        return process in self.holding or any(owner == process for owner, _ in self.readers)
+        """Whether a process has a memory and takes leases."""
+        return self.memory and (process in self.holding or any(owner == process for owner, _ in self.readers))
 
 
 Step = tuple[str, World]

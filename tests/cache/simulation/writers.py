@@ -20,6 +20,7 @@ from tests.cache.simulation.world import (
     READY,
     RELEASED,
     TOLD,
+    UNFENCED,
     UP,
     WROTE,
     Setup,
@@ -70,6 +71,8 @@ def commit_steps(world: World, setup: Setup, at: int, writer: Writer) -> Iterato
         yield insert(world, setup, at, writer)
     elif phase == INSERTED:
         yield last_try(world, setup, at, writer)
+    elif phase == UNFENCED:
+        yield commit_unfenced(world, setup, at, writer)
 
 
 def manual_steps(world: World, setup: Setup, at: int, writer: Writer) -> Iterator[Step]:
@@ -241,6 +244,11 @@ def last_try(world: World, setup: Setup, at: int, writer: Writer) -> Step:
     if world.redis.up and setup.rules.last_try:
         label, world = fence(world, setup, at, writer)
         return f"{label} after all", world
+    return f"W{at} fails to fence again", changed(world, at, writer._replace(phase=UNFENCED))
+
+
+def commit_unfenced(world: World, setup: Setup, at: int, writer: Writer) -> Step:
+    """COMMIT with the outbox row instead of a fence."""
     label, world = commit(world, setup, at, writer)
     database = world.database._replace(outbox=1)
     return f"{label}, with its outbox row", world._replace(database=database)
