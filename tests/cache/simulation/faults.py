@@ -5,26 +5,25 @@ from collections.abc import Iterator
 from tests.cache.simulation.holders import forget
 from tests.cache.simulation.world import (
     ABORTED,
+    AGAIN,
+    ANNOUNCED,
     COMMITTED,
     CUT,
     DEAD,
     DISTRUST,
+    ENDED,
     FENCED,
     FENCING,
     FROZEN,
     INSERTED,
-    ENDED,
     MISSING,
     ON,
     READY,
     RETIRED,
     TOLD,
-    TRUST,
     UNFENCED,
     UP,
     WROTE,
-    ANNOUNCED,
-    AGAIN,
     Process,
     Setup,
     Step,
@@ -88,7 +87,7 @@ def waited(writer: Writer, setup: Setup) -> Writer:
 
 
 def settle(world: World, setup: Setup) -> World:
-    """A killed writer's commit counts once its fence has run out; elsewhere, in bounded mode, a lease later."""
+    """A killed writer's commit counts when its fence has run out; elsewhere (bounded) a lease later."""
     newest, settled = world.database.acknowledged, world.database.settled
     for index, writer in enumerate(world.writers):
         if not writer.version or writer.doubt:
@@ -172,13 +171,22 @@ def redis_faults(world: World, setup: Setup) -> Iterator[Step]:
         yield "Redis evicts the fenced token", world._replace(redis=gone)
     if "restart" in setup.faults and redis.run == 0:
         fresh = redis._replace(
-            run=1, epoch=-1 if setup.rules.epoch else 0, token=MISSING, counter=0, fences=nobody, value=None,
+            run=1,
+            epoch=-1 if setup.rules.epoch else 0,
+            token=MISSING,
+            counter=0,
+            fences=nobody,
+            value=None,
             holders=(0,) * setup.processes,
         )
         yield "Redis starts again, empty", disconnected(world._replace(redis=fresh))
     if "failover" in setup.faults and redis.run == 0:
         old = redis._replace(
-            run=1, token=1, counter=1, fences=nobody, value=(0, 1, 0),
+            run=1,
+            token=1,
+            counter=1,
+            fences=nobody,
+            value=(0, 1, 0),
             holders=tuple(int(each.connection != RETIRED) for each in world.processes),
         )
         yield "Redis fails over to a replica of the beginning", disconnected(world._replace(redis=old))
@@ -191,4 +199,3 @@ def disconnected(world: World) -> World:
         for process in world.processes
     )
     return world._replace(processes=processes)
-

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from tests.cache.simulation.server import with_epoch
 from tests.cache.simulation.world import (
+    AGAIN,
     ANNOUNCE,
     ANNOUNCED,
-    AGAIN,
     BARRIER,
     CUT,
     JOINED,
@@ -20,6 +21,7 @@ from tests.cache.simulation.world import (
     RETIRED,
     UP,
     Process,
+    Redis,
     Setup,
     Step,
     World,
@@ -42,7 +44,7 @@ def log_announcement(world: World, at: int, writer: int, setup: Setup) -> World:
     process = world.processes[at]
     if setup.writers[writer][1] == "other" or process.connection == RETIRED:
         return world
-    if setup.rules.open_tags and setup.writers[writer][1] != "manual":
+    if setup.rules.open_tags and (setup.writers[writer][1] != "manual" or setup.rules.fence_by_hand):
         process = process._replace(open=put(process.open, writer, setup.fence))
     return forget(world, at, process, setup)
 
@@ -83,7 +85,7 @@ def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
 
 
 def notice(world: World, setup: Setup, at: int, process: Process) -> Step:
-    """The connection is found cut. Rule `forget_when_joined`: nothing is voided yet, it would be too early."""
+    """The connection is found cut. Rule `forget_when_joined`: to void memory now would be too early."""
     process = process._replace(connection=NOTICED)
     if setup.rules.forget_when_joined:
         return f"P{at} notices the cut", world._replace(processes=put(world.processes, at, process))
@@ -91,11 +93,25 @@ def notice(world: World, setup: Setup, at: int, process: Process) -> Step:
 
 
 def join(world: World, setup: Setup, at: int, process: Process) -> Step:
-    """Become a holder under a new id, after SUBSCRIBE on the same connection."""
-    process = process._replace(asked=setup.lease, queue=(*process.queue, (JOINED, 0)))
+    """Become a holder under a new id, after SUBSCRIBE on the same connection, and learn what is open."""
     world = spared(world, at)
-    redis = world.redis._replace(holders=put(world.redis.holders, at, 1))
+    redis = with_epoch(world.redis, setup)
+    redis = redis._replace(holders=put(redis.holders, at, 1))
+    process = process._replace(
+        asked=setup.lease,
+        queue=(*process.queue, (JOINED, 0)),
+        open=open_tags(redis, process, setup),
+    )
     return f"P{at} joins", world._replace(redis=redis, processes=put(world.processes, at, process))
+
+
+def open_tags(redis: Redis, process: Process, setup: Setup) -> tuple[int, ...]:
+    """Rule `open_at_join`: fences announced before and not released; under quarantine whatever may be."""
+    if not setup.rules.open_at_join or not setup.rules.open_tags:
+        return process.open
+    if redis.quarantine:
+        return (setup.fence,) * len(process.open)
+    return tuple(map(max, process.open, redis.fences))
 
 
 def spared(world: World, at: int) -> World:

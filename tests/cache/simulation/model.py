@@ -18,7 +18,18 @@ from collections.abc import Iterator
 from tests.cache.simulation import faults, holders, outbox, readers, writers
 from tests.cache.simulation.readers import required
 from tests.cache.simulation.server import readable
-from tests.cache.simulation.world import RETIRED, RETURNED, TRUST, UP, Process, Setup, Step, World, put, retired
+from tests.cache.simulation.world import (
+    RETIRED,
+    RETURNED,
+    TRUST,
+    UP,
+    Process,
+    Setup,
+    Step,
+    World,
+    put,
+    retired,
+)
 
 
 def successors(world: World, setup: Setup) -> Iterator[Step]:

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from tests.cache.simulation.holders import forget
 from tests.cache.simulation.server import published, with_epoch, with_new_token
 from tests.cache.simulation.world import (
+    DISTRUST,
     FENCED,
     INSERTED,
     LOCKED,
+    LOG,
     REPLAYED,
     TAKEN,
     TRUST,
     UNFENCED,
     UP,
-    DISTRUST,
-    LOG,
     Process,
     Setup,
     Step,
@@ -51,12 +51,14 @@ def trusting(world: World, setup: Setup, at: int) -> World:
 
 def lock(world: World, setup: Setup, at: int, process: Process) -> Iterator[Step]:
     """Rule `outbox_barrier`: LOCK TABLE waits for the transactions that have inserted."""
-    if not setup.rules.outbox_barrier or all(writer.phase not in (INSERTED, UNFENCED) for writer in world.writers):
+    if not setup.rules.outbox_barrier or all(
+        writer.phase not in (INSERTED, UNFENCED) for writer in world.writers
+    ):
         yield f"P{at} begins to drain", with_trust(world, at, process, LOCKED)
 
 
 def take(world: World, setup: Setup, at: int, process: Process) -> Iterator[Step]:
-    """DELETE ... RETURNING. Rule `drain_waits`: without SKIP LOCKED it waits for another that holds the row."""
+    """DELETE ... RETURNING. Rule `drain_waits`: not SKIP LOCKED, it waits for another that holds the row."""
     database = world.database
     if database.outbox and not database.taken:
         world = world._replace(database=database._replace(taken=at + 1))
@@ -74,5 +76,3 @@ def replay(world: World, setup: Setup, at: int, process: Process) -> Step:
     world = forget(world, at, world.processes[at], setup)
     world = world._replace(processes=published(world.processes, LOG, 0, at))
     return f"P{at} replays the outbox row", world
-
-

@@ -35,7 +35,7 @@ OVER = Reader(phase=RETURNED)
 
 
 def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
-    """The step that one reader can take now. (A hit in memory is not a step: `model.violation` looks for it.)"""
+    """The step that one reader can take now. (For hits in memory `model.violation` looks in every state.)"""
     reader = world.readers[at]
     process, kind = setup.readers[at]
     if world.processes[process].life != UP or reader.phase == RETURNED:
@@ -120,7 +120,7 @@ def may_share(world: World, setup: Setup, at: int) -> bool:
 
 
 def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
-    """MGET of value, epoch and token; a missing token is created. Under quarantine it counts as fenced."""
+    """MGET of value, epoch, token; a missing token is created. Under quarantine it counts as fenced."""
     late = reader.phase == LOADED
     after = CAPTURED if late else MISS
     if not world.redis.up or world.processes[setup.readers[at][0]].trust != TRUST:
@@ -137,7 +137,7 @@ def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
 
 
 def load(world: World, setup: Setup, at: int, reader: Reader) -> Step:
-    """The snapshot. Rule `clean_session`: a session that has uncommitted writes reads them and never fills."""
+    """The snapshot. Rule `clean_session`: a session with uncommitted writes reads them and never fills."""
     process = setup.readers[at][0]
     version = world.database.version
     for index, writer in enumerate(world.writers):
@@ -167,7 +167,7 @@ def ping(world: World, setup: Setup, at: int, reader: Reader) -> Step:
 def fill(world: World, setup: Setup, at: int, reader: Reader) -> Step:
     """Into Redis with the captured token, if that is still the one, and into memory as of the beginning."""
     redis, late = world.redis, setup.readers[at][1] == "late"
-    vouched = reader.fresh or not late or not setup.rules.check_log
+    vouched = bool(reader.fresh) or not late or not setup.rules.check_log
     allowed = reader.token > 0 and vouched
     trusts = world.processes[setup.readers[at][0]].trust == TRUST
     if allowed and trusts and redis.up and redis.token == reader.token and redis.epoch == reader.epoch:
@@ -184,6 +184,7 @@ def returned(world: World, setup: Setup, at: int, reader: Reader, memorise: bool
         process = process._replace(memory=reader.version)
         world = world._replace(processes=put(world.processes, owner, process))
     if kind != "late" and reader.version < reader.least:
-        world = world._replace(broken=f"R{at} returned version {reader.version}, {reader.least} was acknowledged")
+        world = world._replace(
+            broken=f"R{at} returned version {reader.version}, {reader.least} was acknowledged"
+        )
     return changed(world, at, OVER)
-

@@ -16,10 +16,11 @@ class Rules:
         idle_timeout: PostgreSQL ends a transaction that is idle for half the fence.
         recheck: a release that does not find its own fence announces again and waits.
         own_log_after_fence: the writer's process marks its own log when the fence stands, not before.
-        replace_first: an invalidation by hand replaces the token, then announces.
+        fence_by_hand: an invalidation by hand fences as a writer does.
+        replace_first: or, without a fence, replaces the token before it announces.
     Attributes, leases and announcements:
         lease_from_sending: a lease counts from when its renewal was sent, not from the reply.
-        wait_from_reply: a writer's wait counts from when the announcement was made, not from when it was sent.
+        wait_from_reply: a writer's wait counts from the announcement's reply, not from its sending.
         wait_for_acks: a strict writer waits for them before COMMIT.
         ack_after_log: a holder acknowledges what its log has.
         forget_on_reconnect: memory is void after a reconnect.
@@ -31,6 +32,7 @@ class Rules:
         open_tags: a tag is changed for the log from its announcement until its release was heard.
         clean_session: a session with uncommitted writes does not fill.
         share_fresh: a load is shared only under a lease and while the tag is unchanged since it began.
+        open_at_join: who joins is told which tags are open.
     Attributes, faults of Redis:
         epoch: another server, another epoch.
         epoch_wait: a writer waits a whole lease under a new epoch, whoever has acknowledged.
@@ -50,6 +52,7 @@ class Rules:
     idle_timeout: bool = True
     recheck: bool = True
     own_log_after_fence: bool = True
+    fence_by_hand: bool = True
     replace_first: bool = True
     lease_from_sending: bool = True
     wait_from_reply: bool = True
@@ -61,6 +64,7 @@ class Rules:
     check_log: bool = True
     barrier: bool = True
     open_tags: bool = True
+    open_at_join: bool = True
     clean_session: bool = True
     share_fresh: bool = True
     epoch: bool = True

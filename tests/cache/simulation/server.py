@@ -67,10 +67,8 @@ def readable(redis: Redis, setup: Setup) -> bool:
     return not setup.rules.epoch or value[2] == redis.epoch == redis.run
 
 
-def published(
-    processes: tuple[Process, ...], kind: int, writer: int, but: int
-) -> tuple[Process, ...]:
-    """PUBLISH: a push into the connection of every subscriber; the publisher's own process has its own way."""
+def published(processes: tuple[Process, ...], kind: int, writer: int, but: int) -> tuple[Process, ...]:
+    """PUBLISH: a push into the connection of every subscriber but the publisher's own process."""
     return tuple(
         process._replace(queue=(*process.queue, (kind, writer)))
         if process.connection == ON and index != but

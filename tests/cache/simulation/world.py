@@ -18,7 +18,9 @@ UP, FROZEN, DEAD = range(3)
 CUT, NOTICED, ON, RETIRED = range(4)
 ANNOUNCE, RELEASED, RENEWED, REMOVED, JOINED, PONG, LOG = range(7)
 
-(IDLE, WROTE, FENCING, ANNOUNCED, READY, COMMITTED, TOLD, AGAIN, ENDED, ABORTED, AWAY, INSERTED, UNFENCED) = range(13)
+(IDLE, WROTE, FENCING, ANNOUNCED, READY, COMMITTED, TOLD, AGAIN, ENDED, ABORTED, AWAY, INSERTED, UNFENCED) = (
+    range(13)
+)
 (RESTING, STARTED, HIT, MISS, LOADED, CAPTURED, BARRIER, PASSED, SHARING, RETURNED) = range(10)
 DISTRUST, LOCKED, TAKEN, REPLAYED, TRUST = range(5)
 
@@ -137,14 +139,16 @@ T = TypeVar("T")
 
 
 def start(setup: Setup) -> World:
-    """Version 0 is in the database, in Redis and in the memory of every caching process; these hold leases."""
+    """Version 0 is in the database, in Redis and in the memory of every caching process, under a lease."""
     nobody = (0,) * len(setup.writers)
     caching = [int(setup.caches(at)) for at in range(setup.processes)]
     return World(
         Database(),
         Redis(1, 0, 0, 1, 1, nobody, None if setup.cold else (0, 1, 0), tuple(caching), 0, 0),
         tuple(
-            Process(UP, ON, 1, setup.lease, -1, (), -setup.cold, nobody, TRUST) if each else retired(UP, nobody, TRUST)
+            Process(UP, ON, 1, setup.lease, -1, (), -setup.cold, nobody, TRUST)
+            if each
+            else retired(UP, nobody, DISTRUST if setup.outbox else TRUST)
             for each in caching
         ),
         (Writer(),) * len(setup.writers),
@@ -161,4 +165,4 @@ def retired(life: int, nobody: tuple[int, ...], trust: int) -> Process:
 
 def put(items: tuple[T, ...], index: int, item: T) -> tuple[T, ...]:
     """The tuple with one item replaced."""
-    return items[:index] + (item,) + items[index + 1 :]
+    return (*items[:index], item, *items[index + 1 :])

@@ -76,24 +76,36 @@ def commit_steps(world: World, setup: Setup, at: int, writer: Writer) -> Iterato
 
 
 def manual_steps(world: World, setup: Setup, at: int, writer: Writer) -> Iterator[Step]:
-    """Rule `replace_first`: a new token, then the announcement, then the wait; nothing fences meanwhile."""
-    phase, up, first = writer.phase, world.redis.up, setup.rules.replace_first
+    """Rule `fence_by_hand`: invalidate by hand goes the way of a writer, without a COMMIT.
+
+    Rule `replace_first` holds where tags are always known before the load: a token, then the announcement.
+    """
+    phase, up, rules = writer.phase, world.redis.up, setup.rules
+    first = rules.replace_first or rules.fence_by_hand
     if phase == IDLE:
-        version = world.database.version + 1
-        world = world._replace(database=world.database._replace(version=version))
-        yield f"W{at} finds a commit made elsewhere", changed(
-            world, at, writer._replace(phase=WROTE if first else FENCING, version=version)
-        )
+        yield find_commit(world, at, writer._replace(phase=WROTE if first else FENCING))
+    elif phase == WROTE and up and rules.fence_by_hand:
+        yield fence(world, setup, at, writer)
     elif phase == WROTE and up:
         yield replace_token(world, setup, at, writer._replace(phase=FENCING if first else ENDED))
     elif phase == FENCING and up:
         yield announce(world, setup, at, writer, ANNOUNCED)
     elif phase == ANNOUNCED and may_go_on(setup, writer):
-        after = writer._replace(phase=TOLD if first else WROTE)
-        yield stop_waiting(world, setup, at, after)
-    elif phase == TOLD:
-        world = acknowledged(world, setup, at, writer._replace(phase=ENDED))
-        yield f"W{at} returns from invalidate", world
+        label, world = stop_waiting(world, setup, at, writer)
+        after = READY if first else WROTE
+        yield label, changed(world, at, world.writers[at]._replace(phase=after))
+    elif phase == READY and not rules.fence_by_hand:
+        yield f"W{at} returns", acknowledged(world, setup, at, writer._replace(phase=ENDED))
+    elif phase == READY and up:
+        label, world = release(world, setup, at, writer)
+        yield f"{label} and returns", acknowledged(world, setup, at, world.writers[at])
+
+
+def find_commit(world: World, at: int, writer: Writer) -> Step:
+    """Somebody who does not take part has committed."""
+    version = world.database.version + 1
+    world = world._replace(database=world.database._replace(version=version))
+    return f"W{at} finds a commit made elsewhere", changed(world, at, writer._replace(version=version))
 
 
 def changed(world: World, at: int, writer: Writer) -> World:
@@ -115,7 +127,8 @@ def fence(world: World, setup: Setup, at: int, writer: Writer) -> Step:
     process, kind = setup.writers[at]
     if kind != "other":
         redis = with_fence(redis, at, setup)
-    writer = writer._replace(phase=FENCING, idle=setup.fence // 2, wait=setup.lease)
+    idle = setup.fence // 2 if kind != "manual" else 0
+    writer = writer._replace(phase=FENCING, idle=idle, wait=setup.lease)
     world = changed(world._replace(redis=redis), at, writer)
     if setup.rules.own_log_after_fence:
         world = log_announcement(world, process, at, setup)
@@ -133,7 +146,7 @@ def announce(world: World, setup: Setup, at: int, writer: Writer, phase: int) ->
     writer = writer._replace(phase=phase, listed=listed, renewed=0, wait=wait)
     processes = published(world.processes, ANNOUNCE, at, own)
     world = changed(world._replace(redis=redis, processes=processes), at, writer)
-    if setup.writers[at][1] == "manual":
+    if setup.writers[at][1] == "manual" and not setup.rules.fence_by_hand:
         world = log_announcement(world, own, at, setup)
     return f"W{at} announces", world
 
@@ -145,11 +158,13 @@ def may_go_on(setup: Setup, writer: Writer) -> bool:
 
 
 def stop_waiting(world: World, setup: Setup, at: int, writer: Writer) -> Step:
-    """Rule `remove_if_silent`: take from the holders those that neither acknowledged nor renewed."""
+    """Rule `remove_if_silent`: those that neither acknowledged nor renewed are holders no more."""
     silent = writer.listed & ~writer.renewed if setup.rules.remove_if_silent else writer.listed
     waited = setup.strict and writer.wait == 0 and world.redis.up
     if waited and silent:
-        holders = tuple(0 if silent & 1 << index else holder for index, holder in enumerate(world.redis.holders))
+        holders = tuple(
+            0 if silent & 1 << index else holder for index, holder in enumerate(world.redis.holders)
+        )
         world = world._replace(redis=world.redis._replace(holders=holders))
     phase = {ANNOUNCED: READY, AGAIN: ENDED}.get(writer.phase, writer.phase)
     ends = phase == ENDED and setup.told_after_release
@@ -170,7 +185,7 @@ def commit(world: World, setup: Setup, at: int, writer: Writer) -> Step:
 
 
 def tell(world: World, setup: Setup, at: int, writer: Writer) -> Step:
-    """The reply to COMMIT; unless the caller is told only after the release, reads from now on must see it."""
+    """The reply to COMMIT; reads from now on must see it, unless the caller is told after the release."""
     writer = writer._replace(phase=TOLD)
     if setup.told_after_release:
         return f"W{at} knows of its commit", changed(world, at, writer)
@@ -180,16 +195,13 @@ def tell(world: World, setup: Setup, at: int, writer: Writer) -> Step:
 def acknowledged(world: World, setup: Setup, at: int, writer: Writer) -> World:
     """From now on a read that begins must not be older; in bounded mode elsewhere: a lease from now."""
     newest = max(world.database.acknowledged, writer.version)
-    if setup.strict:
-        writer = writer._replace(version=0, doubt=0)
-    else:
-        writer = writer._replace(doubt=setup.lease)
+    writer = writer._replace(version=0, doubt=0) if setup.strict else writer._replace(doubt=setup.lease)
     world = world._replace(database=world.database._replace(acknowledged=newest))
     return changed(world, at, writer)
 
 
 def release(world: World, setup: Setup, at: int, writer: Writer) -> Step:
-    """Take the fence away and say so. Rule `recheck`: if it was gone, announce again before the caller is told."""
+    """Take the fence away and say so. Rule `recheck`: if it was gone, announce again and wait."""
     process, kind = setup.writers[at]
     if kind == "other":
         return f"W{at} ends", changed(world, at, writer._replace(phase=ENDED))
