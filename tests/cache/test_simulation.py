@@ -48,15 +48,15 @@ def test_trace_is_shortest_and_readable() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", LONG)
-def test_no_interleaving_is_stale_long(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_interleaving_is_stale_long(name: str) -> None:
     """The larger setups, one fault each, complete or up to 1,000,000 states breadth first."""
-    prove(SETUPS[name], capsys)
+    prove(SETUPS[name])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", ["kill", "freeze", "cut", "evict", "restart", "failover"])
-def test_no_interleaving_is_stale_two_ticks(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_interleaving_is_stale_two_ticks(fault: str) -> None:
     """A lease of two ticks and a fence of six, with one fault of a kind and one cut connection."""
     setup = Setup(
         f"two ticks, {fault}",
@@ -67,12 +67,11 @@ def test_no_interleaving_is_stale_two_ticks(fault: str, capsys: pytest.CaptureFi
         lease=2,
         fence=6,
     )
-    prove(setup, capsys)
+    prove(setup)
 
 
-def prove(setup: Setup, capsys: pytest.CaptureFixture[str]) -> None:
-    """Search, say how far, and fail with the trace."""
+def prove(setup: Setup) -> None:
+    """Search, say how far (``-rP`` shows it), and fail with the trace."""
     found = search(setup, most=MOST)
-    with capsys.disabled():
-        print(f"\n{setup.name}: {found}, {'complete' if found.complete else 'bounded'}")
+    print(f"{setup.name}: {found}, {'complete' if found.complete else 'bounded'}")
     assert not found.violation, str(found)
