@@ -1,4 +1,4 @@
-"""``python -m tests.cache.simulation [words]``: search the setups whose names hold the words, print the counts.
+"""``python -m tests.cache.simulation [words]``: search the setups whose names hold the words; print counts.
 
 ``python -m tests.cache.simulation without RULE`` prints the shortest trace to a stale read without that rule.
 """

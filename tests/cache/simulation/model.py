@@ -7,7 +7,7 @@ drains of the outbox. Any process can be frozen or killed between any two steps,
 pushes, Redis can hang, evict, start again empty or fail over to a replica that kept nothing since the
 beginning. Time passes in ticks, at any moment, for all clocks at one rate.
 
-Where an outbox may be used, memory and Redis are trusted from a drain under a lease on, until that lease ends.
+Where an outbox may be used, memory and Redis are trusted from a drain under a lease until that lease ends.
 
 What is not: clocks of different rates (the real margin is for that), a Redis Cluster, a split brain (two
 servers at once), a writer cut off from Redis while readers are not (refused, or the outbox's stated limit),
