@@ -1,0 +1,190 @@
+"""What a reader does: look, load, fill."""
+
+from collections.abc import Iterator
+
+from tests.cache.simulation.server import readable, with_epoch, with_token
+from tests.cache.simulation.world import (
+    BARRIER,
+    CAPTURED,
+    DIRTY,
+    FENCED,
+    FENCING,
+    HIT,
+    LOADED,
+    MISS,
+    ON,
+    PASSED,
+    PONG,
+    READY,
+    RESTING,
+    RETIRED,
+    RETURNED,
+    SHARING,
+    STARTED,
+    TRUST,
+    UP,
+    WROTE,
+    Reader,
+    Setup,
+    Step,
+    World,
+    put,
+)
+
+OVER = Reader(phase=RETURNED)
+
+
+def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
+    """The step that one reader can take now. (For hits in memory `model.violation` looks in every state.)"""
+    reader = world.readers[at]
+    process, kind = setup.readers[at]
+    if world.processes[process].life != UP or reader.phase == RETURNED:
+        return
+    if reader.phase == RESTING:
+        yield begin(world, setup, at)
+    elif kind == "known":
+        yield from known_steps(world, setup, at, reader)
+    elif kind == "joiner":
+        yield from joiner_steps(world, setup, at, reader)
+    else:
+        yield from late_steps(world, setup, at, reader)
+
+
+def known_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
+    """Tags are known from the arguments: tokens are read before the snapshot."""
+    if reader.phase == STARTED:
+        yield look(world, setup, at, reader)
+    elif reader.phase == HIT:
+        yield f"R{at} returns what it found in Redis", returned(world, setup, at, reader, memorise=True)
+    elif reader.phase == MISS:
+        yield load(world, setup, at, reader)
+    elif reader.phase == LOADED:
+        yield fill(world, setup, at, reader)
+
+
+def late_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
+    """The snapshot is older than the tokens: tags found while loading, or an older transaction."""
+    if reader.phase == STARTED:
+        yield load(world, setup, at, reader)
+    elif reader.phase == LOADED:
+        yield look(world, setup, at, reader)
+    elif reader.phase == CAPTURED:
+        yield ping(world, setup, at, reader)
+    elif reader.phase == PASSED:
+        yield fill(world, setup, at, reader)
+
+
+def joiner_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
+    """Waits for the load of the reader before it and returns what that one loaded."""
+    other = world.readers[at - 1]
+    if reader.phase == SHARING and other.phase in (LOADED, CAPTURED, BARRIER, PASSED):
+        shared = reader._replace(version=other.version)
+        yield f"R{at} returns the load of R{at - 1}", returned(world, setup, at, shared, memorise=False)
+
+
+def changed(world: World, at: int, reader: Reader) -> World:
+    """The world with one reader replaced."""
+    return world._replace(readers=put(world.readers, at, reader))
+
+
+def required(world: World, setup: Setup, process: int) -> int:
+    """The invariant: the oldest version that a read beginning now in a process may return."""
+    database = world.database
+    if setup.strict:
+        return database.acknowledged
+    own = (
+        writer.version
+        for index, writer in enumerate(world.writers)
+        if setup.writers[index][0] == process and writer.version <= database.acknowledged
+    )
+    return max(database.settled, *own, 0)
+
+
+def begin(world: World, setup: Setup, at: int) -> Step:
+    """The call begins and notes the number of the change log; an open tag is not "unchanged"."""
+    process, kind = setup.readers[at]
+    least = required(world, setup, process)
+    fresh = int(not any(world.processes[process].open))
+    reader = Reader(STARTED, fresh=fresh, least=least)
+    if kind == "joiner":
+        reader = reader._replace(phase=SHARING if may_share(world, setup, at) else RETURNED)
+    return f"R{at} begins", changed(world, at, reader)
+
+
+def may_share(world: World, setup: Setup, at: int) -> bool:
+    """Rule `share_fresh`: under a lease the log is complete, and it says that the tag has not changed."""
+    other, process = world.readers[at - 1], world.processes[setup.readers[at][0]]
+    loading = other.phase in (STARTED, MISS, LOADED, CAPTURED, BARRIER, PASSED)
+    fresh = other.fresh and process.lease and (other.token >= 0)
+    return bool(loading and (fresh or not setup.rules.share_fresh))
+
+
+def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
+    """MGET of value, epoch, token; a missing token is created. Under quarantine it counts as fenced."""
+    late = reader.phase == LOADED
+    after = CAPTURED if late else MISS
+    if not world.redis.up or world.processes[setup.readers[at][0]].trust != TRUST:
+        return f"R{at} goes past Redis", changed(world, at, reader._replace(phase=after))
+    redis = with_epoch(world.redis, setup)
+    if readable(redis, setup) and not late:
+        assert redis.value
+        hit = reader._replace(phase=HIT, version=redis.value[0], token=redis.token)
+        return f"R{at} hits version {hit.version} in Redis", changed(world._replace(redis=redis), at, hit)
+    redis = with_token(world, redis, setup)
+    token = FENCED if redis.quarantine else redis.token
+    reader = reader._replace(phase=after, token=token, epoch=redis.epoch)
+    return f"R{at} reads the token", changed(world._replace(redis=redis), at, reader)
+
+
+def load(world: World, setup: Setup, at: int, reader: Reader) -> Step:
+    """The snapshot. Rule `clean_session`: a session with uncommitted writes reads them and never fills."""
+    process = setup.readers[at][0]
+    version = world.database.version
+    for index, writer in enumerate(world.writers):
+        writing = writer.phase in (WROTE, FENCING, READY) and setup.writers[index][0] == process
+        if writing and not setup.rules.clean_session:
+            version = DIRTY
+    reader = reader._replace(phase=LOADED, version=version)
+    return f"R{at} loads version {version}", changed(world, at, reader)
+
+
+def ping(world: World, setup: Setup, at: int, reader: Reader) -> Step:
+    """Rule `barrier`: what was published before this PING has been logged when its reply is read.
+
+    Only on a connection that has joined: pushes lost with the one before are made good when it joins.
+    """
+    owner = setup.readers[at][0]
+    process = world.processes[owner]
+    if not setup.rules.barrier:
+        return f"R{at} does without the barrier", changed(world, at, reader._replace(phase=PASSED))
+    if process.connection != ON or not process.joined or not world.redis.up:
+        return f"R{at} has no barrier and does not fill", changed(world, at, OVER)
+    process = process._replace(queue=(*process.queue, (PONG, at)))
+    world = world._replace(processes=put(world.processes, owner, process))
+    return f"R{at} sends its barrier", changed(world, at, reader._replace(phase=BARRIER))
+
+
+def fill(world: World, setup: Setup, at: int, reader: Reader) -> Step:
+    """Into Redis with the captured token, if that is still the one, and into memory as of the beginning."""
+    redis, late = world.redis, setup.readers[at][1] == "late"
+    vouched = bool(reader.fresh) or not late or not setup.rules.check_log
+    allowed = reader.token > 0 and vouched
+    trusts = world.processes[setup.readers[at][0]].trust == TRUST
+    if allowed and trusts and redis.up and redis.token == reader.token and redis.epoch == reader.epoch:
+        value = (reader.version, reader.token, reader.epoch)
+        world = world._replace(redis=redis._replace(value=value))
+    return f"R{at} fills and returns", returned(world, setup, at, reader, memorise=allowed)
+
+
+def returned(world: World, setup: Setup, at: int, reader: Reader, memorise: bool) -> World:
+    """The call returns; what it returns is held against the invariant."""
+    owner, kind = setup.readers[at]
+    process = world.processes[owner]
+    if memorise and reader.fresh and process.trust == TRUST and process.connection != RETIRED:
+        process = process._replace(memory=reader.version)
+        world = world._replace(processes=put(world.processes, owner, process))
+    if kind != "late" and reader.version < reader.least:
+        world = world._replace(
+            broken=f"R{at} returned version {reader.version}, {reader.least} was acknowledged"
+        )
+    return changed(world, at, OVER)
