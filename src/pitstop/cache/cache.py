@@ -21,7 +21,7 @@ from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.codec import codec_for
 from pitstop.cache.coherence import Coherence, Policy
-from pitstop.cache.commands import Commands
+from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.fence import CommitFence, RowTags
 from pitstop.cache.flow import Flows, checked
@@ -136,7 +136,12 @@ class Cache:
         keeping: dict[bytes, tuple[str, float]] = {}
         self._coherence: Coherence | None = None
         if self._client is not None:
-            self._upkeep = Upkeep(self._client, self._commands, keeping=keeping)
+            self._upkeep = Upkeep(
+                self._client,
+                self._commands,
+                keeping=keeping,
+                renewals=self._renewals,
+            )
             self._coherence = Coherence(
                 self._client,
                 commands=self._commands,
@@ -511,6 +516,9 @@ class Cache:
 
     def _connection_lost(self, connection: Any, record: Any, error: BaseException | None) -> None:
         self._fence.connection_lost(connection)
+
+    def _renewals(self) -> list[Command]:
+        return self._invalidation.renewals()
 
     def _recover(self) -> None:
         self._invalidation.replay()

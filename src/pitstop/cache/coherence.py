@@ -17,7 +17,7 @@ from hiredis import PushNotification
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.commands import Commands
-from pitstop.cache.messages import EVERYTHING, decode_announcement
+from pitstop.cache.messages import EVERYTHING, Announcement, decode_announcement
 from pitstop.cache.redis.script import in_full
 from pitstop.cache.redis.topology import Client
 from pitstop.cache.redis.wire import Wire
@@ -246,12 +246,14 @@ class Coherence:
     def _join(self, wire: Wire, holder: bytes, run_id: bytes) -> None:
         join = self._commands.join(holder, run_id, lease=self._policy.lease)
         sent = clock()
-        (epoch,) = wire.blocking([in_full(join) or join], self._policy.lease)
-        if not isinstance(epoch, bytes):
-            raise CacheError(f"the server refuses the cache's scripts: {epoch}")
+        (joined,) = wire.blocking([in_full(join) or join], self._policy.lease)
+        if not isinstance(joined, list):
+            raise CacheError(f"the server refuses the cache's scripts: {joined}")
         self._failed = False
         self.holder = holder
         self._changes.forget()
+        for message in joined[1:]:  # announced before we could hear it
+            self._write_down(decode_announcement(message))
         self._grant(sent)
 
     def _grant(self, sent: float) -> None:
@@ -302,6 +304,12 @@ class Coherence:
         announced = decode_announcement(message)
         if announced.sender == self.holder:
             return  # written down when it was sent
+        self._write_down(announced)
+        if announced.waits:
+            inbox = self._commands.inbox(announced.sender)
+            self._send(wire, (b"PUBLISH", inbox, b"a" + announced.fence + self.holder), _ignore)
+
+    def _write_down(self, announced: Announcement) -> None:
         if EVERYTHING in announced.tags:
             self._changes.forget()
         elif announced.seconds:
@@ -311,9 +319,6 @@ class Coherence:
             for tag in announced.tags:
                 if tag.startswith(KEY_TAG):
                     self._drop(tag.removeprefix(KEY_TAG))
-        if announced.waits:
-            inbox = self._commands.inbox(announced.sender)
-            self._send(wire, (b"PUBLISH", inbox, b"a" + announced.fence + self.holder), _ignore)
 
     def _read(self, message: bytes) -> None:
         if message[:1] == b"f":

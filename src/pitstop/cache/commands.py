@@ -62,6 +62,7 @@ class Commands:
         self.coordination = self.prefix + b":{c}"
         self.holders = self.coordination + b":h"
         self.epoch = self.coordination + b":e"
+        self.fences = self.coordination + b":f"
         self.channel = self.prefix + b":c"
         self.inboxes = self.prefix + b":i:"
 
@@ -124,9 +125,9 @@ class Commands:
         return _script("put").call([self.value(digest), self.lock(digest)], args)
 
     def join(self, holder: bytes, run_id: bytes, *, lease: float) -> Command:
-        """Become a holder; gives the epoch."""
+        """Become a holder; gives the epoch, then the announcements of the fences that stand."""
         args = [holder, run_id, fresh_token(), _ms(lease)]
-        return _script("join").call([self.holders, self.epoch], args)
+        return _script("join").call([self.holders, self.epoch, self.fences], args)
 
     def renew(self, holder: bytes, *, lease: float) -> Command:
         """Renew a lease; 0 if it has run out or the holder was removed."""
@@ -136,13 +137,14 @@ class Commands:
         """End a lease."""
         return (b"HDEL", self.holders, holder)
 
-    def announce(self, message: bytes) -> Command:
+    def announce(self, message: bytes, fence: bytes, *, seconds: float) -> Command:
         """Tell all holders; gives the age of the epoch in ms (-1 for none), and holders with their stamps."""
-        return _script("announce").call([self.holders, self.epoch], [self.channel, message])
+        args = [self.channel, message, fence, b"%d" % round(seconds * 1000)]
+        return _script("announce").call([self.holders, self.epoch, self.fences], args)
 
-    def tell(self, message: bytes) -> Command:
-        """Tell all holders something that nobody waits for."""
-        return _script("tell").call([self.holders], [self.channel, message])
+    def tell(self, message: bytes, fence: bytes) -> Command:
+        """Tell all holders something that nobody waits for; of a fence, that it is over."""
+        return _script("tell").call([self.holders, self.fences], [self.channel, message, fence])
 
     def remove(self, silent: dict[bytes, bytes]) -> Command:
         """Remove holders that have not renewed since they were told."""

@@ -354,10 +354,6 @@ class Flows:
             replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
             tokens += checked(replies)
         late = bool(more) or notes.since < notes.start
-        if late and clock() - notes.began > FENCE_SECONDS / 2:
-            notes.refuse(
-                "it took too long"
-            )  # a fence that this process never heard of may have run out meanwhile
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
@@ -202,6 +202,27 @@ class Invalidation:
         self._away_since = None
         return standing
 
+    def renewals(self) -> list[Command]:
+        """The commands that keep the fences of commits that take long; in the coherence thread."""
+        now = clock()
+        commands = []
+        for fence in list(self.standing.values()):
+            if fence.until - now > FENCE_SECONDS * 2 / 3:
+                continue
+            renewed = replace(fence, until=now + FENCE_SECONDS)
+            if self.standing.get(fence.id) is fence:
+                self.standing[fence.id] = renewed
+                self._changes.open(fence.id, fence.tags, until=renewed.until)
+                commands += self._renewed(renewed)
+        return commands
+
+    def _renewed(self, fence: Fence) -> list[Command]:
+        assert self._coherence is not None, "fences are renewed by the holder of a lease"
+        message = Announcement(fence.id, self._coherence.holder, False, fence.tags, FENCE_SECONDS)
+        fenced = [self._commands.fence(tag, fence.id, seconds=FENCE_SECONDS) for tag in fence.tags]
+        announced = self._commands.announce(encode_announcement(message), fence.id, seconds=FENCE_SECONDS)
+        return [*fenced, announced]
+
     def release(self, fence: Fence) -> Steps[None]:
         """Take a fence off: what it fenced has changed, or may have.
 
@@ -217,7 +238,7 @@ class Invalidation:
             stood = checked((yield commands))
             if all(stood):
                 message = Announcement(fence.id, coherence.holder, False, fence.tags)
-                checked((yield [self._commands.tell(encode_announcement(message))]))
+                checked((yield [self._commands.tell(encode_announcement(message), fence.id)]))
             else:  # the server has lost it: somebody may have kept what was before the commit
                 yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
         except RedisUnavailable:
@@ -231,7 +252,7 @@ class Invalidation:
         gathered = coherence.gather(fence)
         try:
             message = encode_announcement(Announcement(fence, own, self._strict, tags, seconds))
-            (reply,) = checked((yield [self._commands.announce(message)]))
+            (reply,) = checked((yield [self._commands.announce(message, fence, seconds=seconds)]))
             age, flat = reply
             holders = dict(zip(flat[::2], flat[1::2], strict=True))
             holders.pop(own, None)
@@ -306,10 +327,10 @@ class Invalidation:
         """Told before and after: whoever asks for a new token has heard of it."""
         fence = _new_id()
         opening = encode_announcement(Announcement(fence, b"", False, tags, FENCE_SECONDS))
-        checked((yield [self._commands.tell(opening)]))
+        checked((yield [self._commands.tell(opening, fence)]))
         checked((yield [self._voiding(tag) for tag in tags]))
         closing = encode_announcement(Announcement(fence, b"", False, tags))
-        checked((yield [self._commands.tell(closing)]))
+        checked((yield [self._commands.tell(closing, fence)]))
 
 
 def _new_id() -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 
 from pitstop.cache.changes import ChangeLog
-from pitstop.cache.clock import clock
 
 __all__ = ["Notes", "current_notes", "notes_here"]
 
@@ -22,18 +21,16 @@ class Notes:
     Attributes:
         since: the change before everything that it read; earlier than its start where it read in a
             transaction that had begun before.
-        began: when it began, by :data:`pitstop.cache.clock.clock`.
         tags: what it depends on beside the tags of its own function.
         obstacle: why its value must not be stored; empty if it may.
         private: whether what it read may be its caller's alone: no other caller may have the value either.
         outer: the notes of the load that it is a part of.
     """
 
-    __slots__ = ("began", "log", "obstacle", "outer", "private", "since", "start", "tags", "track")
+    __slots__ = ("log", "obstacle", "outer", "private", "since", "start", "tags", "track")
 
     def __init__(self, log: ChangeLog, *, start: int, track: bool) -> None:
         self.log = log
-        self.began = clock()
         self.start = start
         self.since = start
         self.track = track
