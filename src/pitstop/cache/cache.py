@@ -502,11 +502,9 @@ class Cache:
                 held.checked = number
                 self._stats.of("default").memory_hits += 1
                 return (held.value,)
+        self._stats.of("default").misses += 1  # until Redis says otherwise
         outcome = await self._driver.drive(self._flows.read(self._plain(key, self._default_ttl)))
-        if outcome.missing:
-            self._stats.of("default").misses += 1
-            return None
-        return (outcome.value,)
+        return None if outcome.missing else (outcome.value,)
 
     def _set_here(self, values: Mapping[str, Any], fresh: float, tags: tuple[str, ...]) -> bool:
         for key, value in values.items():
