@@ -8,6 +8,7 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
@@ -411,7 +412,8 @@ class Cache:
                     return False
                 commands += prepared
         except RedisUnavailable:
-            await self.delete(*values)
+            with suppress(RedisUnavailable):  # it is told later, and that nothing is stored is the answer
+                await self.delete(*values)
             return False
         return await self._driver.drive(self._invalidation.replaced(tuple(values), commands))
 
