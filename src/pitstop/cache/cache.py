@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
@@ -429,7 +430,8 @@ class Cache:
                     return False
                 commands += prepared
         except RedisUnavailable:
-            await self.delete(*values)
+            with suppress(RedisUnavailable):  # it is told later, and that nothing is stored is the answer
+                await self.delete(*values)
             return False
         return await self._driver.drive(self._invalidation.replaced(tuple(values), commands))
 
@@ -537,11 +539,9 @@ class Cache:
                 held.checked = number
                 self._stats.of("default").memory_hits += 1
                 return (held.value,)
+        self._stats.of("default").misses += 1  # until Redis says otherwise
         outcome = await self._driver.drive(self._flows.read(self._plain(key, self._default_ttl)))
-        if outcome.missing:
-            self._stats.of("default").misses += 1
-            return None
-        return (outcome.value,)
+        return None if outcome.missing else (outcome.value,)
 
     def _set_here(self, values: Mapping[str, Any], fresh: float, tags: tuple[str, ...]) -> bool:
         for key, value in values.items():

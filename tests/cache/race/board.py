@@ -23,14 +23,15 @@ class Board:
 
     def __init__(self, file: Path, rows: int) -> None:
         self.rows = rows
-        size = rows * _WORD * (1 + REMEMBERED)
+        size = _WORD + rows * _WORD * (1 + REMEMBERED)
         if not file.exists():
             file.write_bytes(bytes(size))
         with file.open("r+b") as opened:
             self._map = mmap.mmap(opened.fileno(), size)
         whole = memoryview(self._map)
-        self._versions = whole[: rows * _WORD].cast("q")
-        self._moments = whole[rows * _WORD :].cast("q")
+        self._focus = whole[:_WORD].cast("q")
+        self._versions = whole[_WORD : (rows + 1) * _WORD].cast("q")
+        self._moments = whole[(rows + 1) * _WORD :].cast("q")
         whole.release()
 
     def __enter__(self) -> Self:
@@ -42,9 +43,19 @@ class Board:
         self.close()
 
     def close(self) -> None:
+        self._focus.release()
         self._versions.release()
         self._moments.release()
         self._map.close()
+
+    @property
+    def focus(self) -> int:
+        """The row about which readers with a window read."""
+        return self._focus[0]
+
+    @focus.setter
+    def focus(self, row: int) -> None:
+        self._focus[0] = row
 
     def acknowledged(self, row: int) -> int:
         """The newest version that a reader must see."""

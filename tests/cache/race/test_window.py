@@ -65,7 +65,7 @@ async def test_who_joins_after_the_reply_of_redis_is_not_given_what_was_before_a
                 if not first_load.is_set():
                     held.reached.clear()
                     held.go_on.clear()
-                first_load.set()
+                    first_load.set()
                 return fill(*args, **kwargs)
 
             monkeypatch.setattr(here._commands, "fill", filling)

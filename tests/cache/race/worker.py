@@ -5,7 +5,7 @@ import json
 import random
 import signal
 import sys
-import threading
+import time
 import traceback
 from collections import Counter as Tally
 from pathlib import Path
@@ -57,6 +57,8 @@ class Worker:
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self.index: int = orders["index"]
+        self._window, self._pace = 0, 0.0
+        self._enough = asyncio.Event()
         self.board = Board(Path(orders["board"]), orders["rows"])
         self.cache = Cache(orders["redis_url"], **orders["cache"])
         self.counters = Counters(
@@ -82,9 +84,24 @@ class Worker:
         callers: int = 4,
         timed: bool = False,
         writers: int = 1,
+        window: int = 0,
+        pace: float = 0.0,
+        until_told: bool = False,
     ) -> dict[str, Any]:
-        """Write the rows of one's own and read all, until the time is over or all commits are made."""
+        """Write the rows of one's own and read all, until the time is over or all commits are made.
+
+        Args:
+            seconds, commits: to do so at most.
+            own, rows: those to write, and how many there are to read.
+            kinds, callers: of reads.
+            timed: whether each read's time is kept.
+            writers: commits under way at once.
+            window: to read that many rows about the board's focus instead of all.
+            pace: seconds between the reads of a caller.
+            until_told: whether :meth:`enough` may end it.
+        """
         results = Results()
+        self._window, self._pace = window or rows, pace
         stop = asyncio.Event()
         until = clock() + seconds
         loads = self.counters.loads
@@ -105,6 +122,10 @@ class Worker:
             asyncio.create_task(self._write(results, share, until, commits // writers, at % 2 == 1, timed))
             for at, share in enumerate(shares)
         ]
+        if until_told:
+            await asyncio.wait_for(self._enough.wait(), seconds)
+            self._enough.clear()
+            until = 0.0
         if writing:
             await asyncio.wait(writing)
         if not writing or commits == 1_000_000_000:
@@ -112,6 +133,11 @@ class Worker:
         stop.set()
         await asyncio.gather(*readers, *threads, *writing)
         return results.told(loads=self.counters.loads - loads, **self._counts())
+
+    async def enough(self) -> dict[str, Any]:
+        """End the race that goes on."""
+        self._enough.set()
+        return {}
 
     async def read(self, *, row: int, kind: str = "async") -> dict[str, Any]:
         """One read."""
@@ -172,7 +198,7 @@ class Worker:
     async def _read(self, results: Results, stop: asyncio.Event, rows: int, kind: str, timed: bool) -> None:
         function = self.counters.readers[kind]
         while not stop.is_set():
-            row = random.randrange(rows)
+            row = self._row(rows)
             expected, began = self.board.acknowledged(row), clock()
             try:
                 got = await function(row)
@@ -182,13 +208,18 @@ class Worker:
             if timed:
                 results.read_seconds.append(clock() - began)
             self._judge(results, kind, row, expected, got, began)
-            if random.random() < 0.1:
-                await asyncio.sleep(0.001 if timed else 0)
+            if self._pace or random.random() < 0.1:
+                await asyncio.sleep(self._pace)
+
+    def _row(self, rows: int) -> int:
+        if self._window == rows:
+            return random.randrange(rows)
+        return (self.board.focus + random.randrange(self._window) - self._window // 2) % rows
 
     def _read_sync(self, results: Results, stop: asyncio.Event, rows: int, timed: bool) -> None:
         function = self.counters.readers["sync"]
         while not stop.is_set():
-            row = random.randrange(rows)
+            row = self._row(rows)
             expected, began = self.board.acknowledged(row), clock()
             try:
                 got = function(row)
@@ -198,8 +229,8 @@ class Worker:
             if timed:
                 results.read_seconds.append(clock() - began)
             self._judge(results, "sync", row, expected, got, began)
-            if random.random() < 0.1:
-                stop_soon.wait(0.0005)
+            if self._pace or random.random() < 0.1:
+                time.sleep(self._pace or 0.0005)
 
     def _judge(self, results: Results, kind: str, row: int, expected: int, got: int, began: float) -> None:
         results.reads += 1
@@ -259,23 +290,31 @@ class Worker:
         return {"stats": {name: repr(each) for name, each in stats.namespaces.items()}, "up": stats.up}
 
 
-stop_soon = threading.Event()
-
-
 async def serve() -> None:
     """Take orders until there are no more."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=1 << 24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     worker = Worker(json.loads(await reader.readline()))
+    under_way: asyncio.Task[None] | None = None
     while line := await reader.readline():
         order = json.loads(line)
-        try:
-            answer = await getattr(worker, order.pop("do"))(**order)
-        except Exception:
-            answer = {"failed": traceback.format_exc()}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        if order["do"] == "enough":  # answered after what it ends
+            await worker.enough()
+        previous = under_way
+        under_way = asyncio.create_task(_obey(worker, order, previous))
+
+
+async def _obey(worker: Worker, order: dict[str, Any], previous: "asyncio.Task[None] | None") -> None:
+    if previous is not None:
+        await asyncio.wait([previous])
+    try:
+        what = order.pop("do")
+        answer = {} if what == "enough" else await getattr(worker, what)(**order)
+    except Exception:
+        answer = {"failed": traceback.format_exc()}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
