@@ -4,6 +4,7 @@ They yield what they need (commands for Redis, the call of the function, a wait,
 outcome; :mod:`pitstop.cache.loads` drives them in async and in sync code.
 """
 
+import logging
 import os
 import random
 import time
@@ -39,6 +40,8 @@ __all__ = [
     "Wait",
     "checked",
 ]
+
+log = logging.getLogger("pitstop.cache")
 
 FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
@@ -147,6 +150,7 @@ class Flows:
         self._coherence = coherence
         self._stats = stats
         self._keeping = keeping
+        self._unstorable: set[str] = set()
 
     def fetch(self, request: Request) -> Flow:
         """The value of a call that is not in memory."""
@@ -312,7 +316,7 @@ class Flows:
         try:
             if called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
-                called, payload = self._encoded(request, called, notes)
+                payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
                     return (yield from self._fill(request, called, payload, tags, tokens, start, load))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
@@ -320,15 +324,18 @@ class Flows:
             self._lapse()
         return Outcome(called.value, tags, error=called.error, private=notes.private)
 
-    def _encoded(self, request: Request, called: Called, notes: Notes) -> tuple[Called, bytes]:
-        """The value as Redis keeps it; a value that cannot be kept is an error of the function."""
+    def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
+        """The value as Redis keeps it; a value that cannot be kept is only returned."""
         if notes.obstacle:
-            return called, b""
+            return b""
         try:
-            return called, request.recipe.codec.checked_encode(called.value)
+            return request.recipe.codec.checked_encode(called.value)
         except UncacheableValue as error:
             notes.refuse("its value cannot be stored")
-            return Called(None, error, called.seconds), b""
+            if request.recipe.name not in self._unstorable:
+                self._unstorable.add(request.recipe.name)
+                log.error("a value is not kept: %s", error)
+            return b""
 
     def _notes(self, request: Request, start: int) -> Notes:
         notes = Notes(self._changes, start=start, track=request.recipe.track)

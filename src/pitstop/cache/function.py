@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import functools
+import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -254,6 +255,10 @@ def _place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
 
 class AsyncCached(Cached[P, R]):
     """A cached async function."""
+
+    # what asyncio.iscoroutinefunction and, from Python 3.12, inspect.iscoroutinefunction look for
+    _is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", None)
+    _is_coroutine_mark = getattr(inspect, "_is_coroutine_mark", None)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The value, from wherever it is had soonest."""

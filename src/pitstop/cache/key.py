@@ -233,6 +233,8 @@ def _require_plain(function: Callable[..., Any]) -> None:
         raise SettingsError(f"{function!r} hides arguments from its key; decorate the function itself")
     if not inspect.isfunction(inspect.unwrap(function)):
         raise SettingsError(f"{function!r} cannot be cached; decorate a function or method")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise SettingsError(f"{function!r} gives its values one by one; return a list of them to cache it")
 
 
 def _signature_text(function: Callable[..., Any]) -> str:
