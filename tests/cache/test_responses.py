@@ -106,7 +106,7 @@ async def test_both_ways_to_install_it(cache: Cache, site: Site, serve: Serve) -
 
 
 async def test_the_key(cache: Cache, site: Site, serve: Serve) -> None:
-    """Path, parameters, host and headers named in vary tell responses apart; the order of parameters does not."""
+    """Path, parameters, host and what vary names tell responses apart; the order of parameters does not."""
     client = await serve(cache.responses(ttl=60, vary=["Accept-Language"])(site.app))
     for path in ("/text", "/text?a=1", "/text?a=1&b=2", "/text?b=2&a=1", "/text?a=%31&b=2", "/text?a="):
         await client.get(path)
@@ -371,7 +371,7 @@ async def test_other_spellings_are_not_kept(cache: Cache, site: Site, serve: Ser
 
 
 async def test_tags_from_a_function_and_the_query(cache: Cache, site: Site, serve: Serve) -> None:
-    """A function of the scope gives tags, a template takes query parameters; one that a route lacks is left out."""
+    """A function of the scope gives tags, a template takes the query; one that a route lacks is left out."""
     tags = ["user:{user}", lambda scope: [f"path:{scope['path']}"]]
     client = await serve(cache.responses(ttl=60, tags=tags)(site.app))
     for tag in ("user:3", "path:/text"):
