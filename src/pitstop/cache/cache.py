@@ -224,6 +224,14 @@ class Cache:
             await self._client.close()
         self._drop_memory()
 
+    def close_blocking(self) -> None:
+        """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._client is not None:
+            self._client.close_blocking()
+        self._drop_memory()
+
     def cached(
         self,
         *,
