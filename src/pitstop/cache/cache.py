@@ -432,7 +432,7 @@ class Cache:
             [each for name in names for each in (user_tag(name), namespace_tag(name))]
         )
 
-    def invalidate_on_commit(self, model: type, *, tags: RowTags) -> None:
+    def invalidate_on_commit(self, model: type, *, tags: RowTags, columns: Iterable[str] = ()) -> None:
         """Invalidate tags when a session commits rows of a model, in sync and async sessions.
 
         What was rolled back invalidates nothing. A bulk statement on the model's tables, or any ``text()``
@@ -442,11 +442,14 @@ class Cache:
             model: a mapped class.
             tags: of one row: templates over its attributes (``["order:{id}"]``) or a function of it; called
                 for a changed row as it is and as it was.
+            columns: attributes; a changed row counts only if one of them changed, a new or deleted one
+                always. Empty for all.
 
         Raises:
-            SettingsError: the families of the tags cannot be learnt from the function.
+            SettingsError: the families of the tags cannot be learnt from the function, or a column is not
+                of the model.
         """
-        self._fence.add(model, tags)
+        self._fence.add(model, tags, columns=columns)
         self._join()
 
     async def get(self, key: str, default: Any = None) -> Any:
