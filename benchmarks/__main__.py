@@ -17,6 +17,7 @@ NAMES = (
     "read_model",
     "cache_redis",
     "cache_values",
+    "cache_responses",
 )
 APART = ("cache",)
 

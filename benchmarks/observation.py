@@ -29,6 +29,7 @@ SETS = int(os.environ.get("SETS", "8"))
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 REQUESTS = int(os.environ.get("REQUESTS", "100"))
 CONNECTIONS = 4
+PATH = "/items?after={}"
 PEERS = {"opentelemetry": "opentelemetry.instrumentation.sqlalchemy", "queryspy": "queryspy"}
 
 
@@ -68,32 +69,34 @@ def served(variant: str, url: str, directory: str) -> Iterator[tuple[psutil.Proc
     }
     server = subprocess.Popen(command, env=environment)
     try:
-        asyncio.run(_wait(port, server))
+        wait(port, server)
         yield psutil.Process(server.pid), port
     finally:
         server.terminate()
         server.wait(10)
 
 
-async def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
+def wait(port: int, server: "subprocess.Popen[bytes]", *, path: str = PATH) -> None:
+    """Until it answers."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            await burst(port, 20)
+            asyncio.run(burst(port, 20, path=path))
             return
         except OSError:
-            await asyncio.sleep(0.1)
+            time.sleep(0.1)
     raise SystemExit("the server did not come up")
 
 
-async def burst(port: int, requests: int) -> None:
-    await asyncio.gather(*(_client(port, requests // CONNECTIONS) for _ in range(CONNECTIONS)))
+async def burst(port: int, requests: int, *, path: str = PATH) -> None:
+    await asyncio.gather(*(_client(port, requests // CONNECTIONS, path) for _ in range(CONNECTIONS)))
 
 
-async def _client(port: int, requests: int) -> None:
+async def _client(port: int, requests: int, path: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for number in range(requests):
-        writer.write(f"GET /items?after={number % 900} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        asked = path.replace("{}", str(number % 900))
+        writer.write(f"GET {asked} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise SystemExit(head.decode())
@@ -102,11 +105,11 @@ async def _client(port: int, requests: int) -> None:
     writer.close()
 
 
-def measure(process: psutil.Process, port: int) -> float:
+def measure(process: psutil.Process, port: int, *, path: str = PATH, requests: int = REQUESTS) -> float:
     """Server CPU of one burst, microseconds per request."""
     before = _cpu_ns(process.pid)
-    asyncio.run(burst(port, REQUESTS))
-    return (_cpu_ns(process.pid) - before) / REQUESTS / 1e3
+    asyncio.run(burst(port, requests, path=path))
+    return (_cpu_ns(process.pid) - before) / requests / 1e3
 
 
 def _cpu_ns(pid: int) -> int:

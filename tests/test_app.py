@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
 from pitstop import Pitstop, PitstopError
@@ -110,3 +111,29 @@ def test_it_can_be_made_without_an_application(tmp_path: Path) -> None:
     environ = {**os.environ, "PITSTOP_STORE": str(tmp_path), "PITSTOP_ENABLED": "1"}
     subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
     assert read_store(tmp_path).scopes["operation", "import prices"].count == 1
+
+
+async def test_the_cache_is_made_when_it_is_asked_for(redis_url: str, tmp_path: Path) -> None:
+    """``Pitstop(redis=...).cache`` is one cache on that Redis, closed with it, and usable again."""
+    pitstop = Pitstop(redis=redis_url, store=tmp_path)
+    cache = pitstop.cache
+    assert cache is pitstop.cache
+    await cache.start()
+    assert await cache.set("greeting", "hello")
+    pitstop.close()
+    assert cache.stats().up is False
+    assert cache.stats().items == 0
+    await cache.start()
+    assert await cache.get("greeting") == "hello"
+    await cache.close()
+
+
+def test_the_settings_name_the_redis_and_switch_the_cache_off(tmp_path: Path) -> None:
+    """Without an argument it is that of the settings; switched off, every function is called."""
+    for settings, state in (
+        (Settings(redis_url=SecretStr("redis://localhost:1/0")), "with Redis"),
+        (Settings(redis_url=None), "in memory"),
+        (Settings(cache_enabled=False), "off"),
+    ):
+        with Pitstop(store=tmp_path, settings=settings) as pitstop:
+            assert state in repr(pitstop.cache)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pitstop.app import Pitstop as Pitstop
+    from pitstop.cache import Cache as Cache
     from pitstop.errors import PitstopError as PitstopError
     from pitstop.servers import private_servers as private_servers
     from pitstop.sql import NPlusOne as NPlusOne
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Cache": "pitstop.cache",
     "NPlusOne": "pitstop.sql",
     "Pitstop": "pitstop.app",
     "PitstopError": "pitstop.errors",
@@ -38,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Cache",
     "NPlusOne",
     "Pitstop",
     "PitstopError",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pitstop.advisor.recorder import Recorder, start_recorder
 from pitstop.errors import SettingsError
@@ -10,6 +10,9 @@ from pitstop.settings import Settings, load_settings
 from pitstop.sql import Observer, observe
 from pitstop.store import Store
 from pitstop.web import ObserveMiddleware
+
+if TYPE_CHECKING:
+    from pitstop.cache import Cache
 
 __all__ = ["Pitstop"]
 
@@ -30,8 +33,8 @@ class Pitstop:
             observe operations only (``open_scope``). Any other ASGI application is wrapped by hand:
             ``app = ObserveMiddleware(app)`` from ``pitstop.web``.
         engine: the ``Engine`` or ``AsyncEngine`` to observe; None for every engine of the process.
-        redis: address of the Redis for the cache. Accepted so that code written for it already runs;
-            there is no cache yet, and nothing is done with it.
+        redis: URL of the Redis for :attr:`cache`; None for ``PITSTOP_REDIS_URL``, and without that for the
+            memory of this process alone.
         store: directory of the record, instead of ``PITSTOP_STORE`` or ``./.pitstop``.
         settings: instead of the ``PITSTOP_*`` environment variables.
 
@@ -57,6 +60,8 @@ class Pitstop:
         self.enabled = self.settings.enabled
         self._observer: Observer | None = None
         self._recorder: Recorder | None = None
+        self._redis = redis
+        self._cache: "Cache | None" = None
         if self.enabled:
             if app is not None:
                 _add_middleware(app)
@@ -66,19 +71,39 @@ class Pitstop:
         state = "off" if not self.enabled else "closed" if self._recorder is None else "observing"
         return f"<Pitstop {state}>"
 
+    @property
+    def cache(self) -> "Cache":
+        """The cache, made when it is first asked for; it connects with its first use.
+
+        With ``PITSTOP_CACHE_ENABLED=0`` it calls every function; ``PITSTOP_ENABLED=0`` leaves it on: an
+        application may need its cache where it need not be observed.
+        """
+        if self._cache is None:
+            from pitstop.cache import Cache
+
+            url = self.settings.redis_url
+            known = self._redis or (url.get_secret_value() if url is not None else None)
+            self._cache = Cache(redis=known, enabled=self.settings.cache_enabled)
+        return self._cache
+
     def flush(self) -> None:
         """Write what was seen so far to the record now, instead of within half a second."""
         if self._recorder is not None:
             self._recorder.flush()
 
     def close(self) -> None:
-        """Stop observing and write what is pending; twice is harmless. The process may also just end."""
+        """Stop observing, write what is pending, close the cache; twice is harmless.
+
+        The process may also just end. A cache that is used again afterwards connects again.
+        """
         observer, self._observer = self._observer, None
         recorder, self._recorder = self._recorder, None
         if observer is not None:
             observer.close()
         if recorder is not None:
             recorder.close()
+        if self._cache is not None:
+            self._cache.close_blocking()
 
     def __enter__(self) -> Self:
         return self

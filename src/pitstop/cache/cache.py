@@ -31,8 +31,12 @@ from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Held, Memory, size_of
+from pitstop.cache.notes import current_notes
+from pitstop.cache.page import ENCODINGS, PageCodec
 from pitstop.cache.redis.topology import Client
 from pitstop.cache.request import Recipe, Request, key_tag, namespace_tag, user_tag, with_families
+from pitstop.cache.response_options import ResponseOptions, ResponseTag
+from pitstop.cache.responses import ResponseCache, Responses
 from pitstop.cache.stats import CacheStats, Stats
 from pitstop.cache.ttl import Adaptive, Duration
 from pitstop.cache.upkeep import Upkeep
@@ -128,7 +132,7 @@ class Cache:
         self._memory = Memory(max_items=local_items, max_bytes=local_bytes)
         self._stats = Stats()
         self._commands = Commands(namespace)
-        self._functions: weakref.WeakSet[Cached[Any, Any]] = weakref.WeakSet()
+        self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
         self._client = Client(redis) if redis is not None and self.enabled else None
         self._leave: Callable[[], None] | None = None
         self._writes_matter = False
@@ -238,6 +242,14 @@ class Cache:
             await self._client.close()
         self._drop_memory()
 
+    def close_blocking(self) -> None:
+        """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._client is not None:
+            self._client.close_blocking()
+        self._drop_memory()
+
     def cached(
         self,
         *,
@@ -276,9 +288,7 @@ class Cache:
             SettingsError: another argument cannot work.
         """
         ignored = frozenset([ignore] if isinstance(ignore, str) else ignore)
-        fresh = (
-            ttl if isinstance(ttl, Adaptive) else self._default_ttl if ttl is None else lifetime.seconds(ttl)
-        )
+        fresh = self._fresh(ttl)
 
         def decorate(function: Callable[..., Any]) -> Any:
             keys = KeyMaker(function, namespace=namespace, ignore=ignored, key=key)
@@ -312,6 +322,85 @@ class Cache:
             return cached
 
         return cast("CachedDecorator", decorate)
+
+    def responses(
+        self,
+        *,
+        ttl: "Duration | Adaptive | None" = None,
+        tags: Sequence[ResponseTag] = (),
+        vary: Sequence[str] = (),
+        namespace: str = "responses",
+        paths: Sequence[str] = (),
+        query: Sequence[str] | None = None,
+        stale_for: Duration = 0.0,
+        public: bool = False,
+        max_age: int = 0,
+        s_maxage: int | None = None,
+        stale_while_revalidate: int | None = None,
+        encodings: Sequence[str] = ENCODINGS,
+        max_body: int = _MIB,
+        version: str = "",
+    ) -> Responses:
+        """Keep whole responses: ``app.add_middleware(cache.responses(ttl=60))``; for any ASGI ``(...)(app)``.
+
+        Kept are answers to GET (HEAD is answered from them) with status 200, complete, without Set-Cookie
+        and without ``Cache-Control: no-store``, ``no-cache`` or ``private``, to requests without
+        Authorization, Cookie or an API key. All others pass, compressed and streamed. What cached functions
+        that made a response depend on, it depends on too.
+
+        Args:
+            ttl: as of :meth:`cached`.
+            tags: templates over path and query parameters (``"post:{post_id}"``; left out where a route has
+                no such parameter), or functions of the ASGI scope; see also :meth:`tag`.
+            vary: request headers that the response depends on; Cookie and Authorization among them keep a
+                response for each value of theirs.
+            namespace: as of :meth:`cached`.
+            paths: which are kept (``"/posts/{id}"``, ``"/static/{rest:path}"``); empty for all.
+            query: names of query parameters that count; the application does not see others. None for all.
+            stale_for: as of :meth:`cached`.
+            public: whether CDNs may keep it, as far as the next three say.
+            max_age: seconds a browser uses it without asking.
+            s_maxage: seconds a CDN does; nothing tells it of an invalidation.
+            stale_while_revalidate: seconds after that in which it may be used while it is asked for.
+            encodings: made beside the plain body, the best first.
+            max_body: bytes; what is longer passes.
+            version: another one leaves all that was kept behind, as after a change of the application.
+
+        Raises:
+            SettingsError: an argument cannot work.
+        """
+        options = ResponseOptions(
+            tags=tags,
+            vary=vary,
+            query=query,
+            paths=paths,
+            public=public,
+            max_age=max_age,
+            s_maxage=s_maxage,
+            stale_while_revalidate=stale_while_revalidate,
+            encodings=encodings,
+            max_body=max_body,
+            version=version,
+        )
+        recipe = Recipe(
+            name="cache.responses",
+            namespace=namespace,
+            codec=PageCodec(bytes, function="cache.responses"),
+            ttl=self._fresh(ttl),
+            stale_for=lifetime.seconds(stale_for) if stale_for else 0.0,
+        )
+        self._watch(track=False)
+        counts = self._stats.of(namespace)
+        return Responses(self._parts, recipe=recipe, options=options, counts=counts, made=self._functions.add)
+
+    def tag(self, *tags: str) -> None:
+        """Say within a cached function, or while a response is made, what it turns out to depend on.
+
+        Elsewhere it does nothing. At most 64 tags, those of ``tags=`` included; with more it is not kept.
+        """
+        notes = current_notes()
+        if notes is not None:
+            notes.depend(with_families(tags))
 
     async def invalidate(self, *tags: str) -> None:
         """Invalidate everything that carries one of these tags; a family (``"order"``) all of its tags.
@@ -362,7 +451,7 @@ class Cache:
             [each for name in names for each in (user_tag(name), namespace_tag(name))]
         )
 
-    def invalidate_on_commit(self, model: type, *, tags: RowTags) -> None:
+    def invalidate_on_commit(self, model: type, *, tags: RowTags, columns: Iterable[str] = ()) -> None:
         """Invalidate tags when a session commits rows of a model, in sync and async sessions.
 
         What was rolled back invalidates nothing. A bulk statement on the model's tables, or any ``text()``
@@ -372,11 +461,14 @@ class Cache:
             model: a mapped class.
             tags: of one row: templates over its attributes (``["order:{id}"]``) or a function of it; called
                 for a changed row as it is and as it was.
+            columns: attributes; a changed row counts only if one of them changed, a new or deleted one
+                always. Empty for all.
 
         Raises:
-            SettingsError: the families of the tags cannot be learnt from the function.
+            SettingsError: the families of the tags cannot be learnt from the function, or a column is not
+                of the model.
         """
-        self._fence.add(model, tags)
+        self._fence.add(model, tags, columns=columns)
         self._join_sessions()
 
     async def get(self, key: str, default: Any = None) -> Any:
@@ -488,6 +580,11 @@ class Cache:
             stored_bytes=self._stats.stored_bytes,
             encoded_bytes=self._stats.encoded_bytes,
         )
+
+    def _fresh(self, ttl: "Duration | Adaptive | None") -> float | Adaptive:
+        if isinstance(ttl, Adaptive):
+            return ttl
+        return self._default_ttl if ttl is None else lifetime.seconds(ttl)
 
     def _begin(self) -> None:
         if self._writes_matter and self._leave is None:

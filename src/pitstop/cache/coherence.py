@@ -103,9 +103,9 @@ class Coherence:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Start the thread, once."""
+        """Start the thread, unless it runs; also after :meth:`close`."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._stop = threading.Event()
                 self.contact = clock()
                 self._thread = threading.Thread(target=self._run, name="pitstop-cache", daemon=True)

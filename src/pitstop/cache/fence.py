@@ -41,14 +41,21 @@ class Outbox(Protocol):
 class _Rule:
     """The tags of the rows of one model."""
 
-    def __init__(self, model: type, tags: RowTags) -> None:
+    def __init__(self, model: type, tags: RowTags, columns: Iterable[str]) -> None:
         self.model = model
         mapper: Mapper[Any] = inspect(model)
+        self.columns = _known_columns(mapper, columns)
         self.tables = frozenset(each.fullname for each in mapper.tables if isinstance(each, Table))
         self._tags = (
             tags if callable(tags) else _template_tags(tuple([tags] if isinstance(tags, str) else tags))
         )
         self.families = self._probed()
+
+    def concerns(self, kind: str, instance: Any, before: Mapping[str, Any]) -> bool:
+        """Whether a written row counts: of a changed one perhaps only some attributes do."""
+        if not isinstance(instance, self.model):
+            return False
+        return kind != "dirty" or not self.columns or not self.columns.isdisjoint(before)
 
     def of(self, instance: Any) -> tuple[str, ...]:
         """The tags of a row."""
@@ -102,6 +109,16 @@ def _tracked(instance: Any) -> list[str]:
     tables = [each.fullname for each in mapper.tables if isinstance(each, Table)]
     identity = mapper.primary_key_from_instance(instance)
     return [tag for table in tables for tag in (table_tag(table), row_tag(table, identity))]
+
+
+def _known_columns(mapper: Mapper[Any], columns: Iterable[str]) -> frozenset[str]:
+    names = frozenset([columns] if isinstance(columns, str) else columns)
+    unknown = sorted(names.difference(each.key for each in mapper.column_attrs))
+    if unknown:
+        raise SettingsError(
+            f"columns of {mapper.class_.__name__} name {unknown[0]!r}, which is no mapped column of it"
+        )
+    return names
 
 
 def _template_tags(templates: tuple[str, ...]) -> Callable[[Any], list[str]]:
@@ -174,15 +191,15 @@ class CommitFence:
         self._open: dict[int, _Commit] = {}
         self.tracks = False
 
-    def add(self, model: type, tags: RowTags) -> None:
-        """Rows of this model carry these tags."""
-        self._rules.append(_Rule(model, tags))
+    def add(self, model: type, tags: RowTags, *, columns: Iterable[str] = ()) -> None:
+        """Rows of this model carry these tags; of a changed one only if one of these columns changed."""
+        self._rules.append(_Rule(model, tags, columns))
 
     def note(self, kind: str, instance: Any, before: Mapping[str, Any]) -> Iterable[str]:
         """The tags of a written row, as it is and as it was."""
         found: list[str] = []
         for rule in self._rules:
-            if isinstance(instance, rule.model):
+            if rule.concerns(kind, instance, before):
                 found += rule.of(instance)
                 if before:
                     found += rule.before(instance, before)

@@ -2,21 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Literal, cast
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pitstop import Cache
 from pitstop.errors import SettingsError
 from pitstop.settings import load_settings
 from pitstop.sql import peer_loading
-from pitstop_services.blog import naive, naive_async, read_models, tuned, tuned_sync
+from pitstop_services.blog import cached, naive, naive_async, read_models, tuned, tuned_sync
 
 __all__ = ["ROUTERS", "Form", "create_app"]
 
-Form = Literal["naive", "naive-async", "naive-peers", "tuned-sync", "read-models", "tuned", "all"]
+Form = Literal["naive", "naive-async", "naive-peers", "tuned-sync", "read-models", "tuned", "cached", "all"]
 
 # form -> its prefix beside the others, and its endpoints
 ROUTERS: dict[str, tuple[str, APIRouter]] = {
@@ -26,6 +28,7 @@ ROUTERS: dict[str, tuple[str, APIRouter]] = {
     "tuned-sync": ("/sync", tuned_sync.router),
     "read-models": ("/read-models", read_models.router),
     "tuned": ("", tuned.router),
+    "cached": ("/cached", cached.router),
 }
 
 # FastAPI runs sync endpoints in 40 threads; a thread that waits for a connection while another
@@ -34,14 +37,18 @@ THREADS = 40
 ASYNC_CONNECTIONS = 10  # more would only queue in PostgreSQL instead of here
 
 
-def create_app(form: Form | str = "all", *, database_url: str | None = None) -> FastAPI:
+def create_app(
+    form: Form | str = "all", *, database_url: str | None = None, redis_url: str | None = None
+) -> FastAPI:
     """Make the blog's application; nothing connects before the first request.
 
     Args:
         form: one form, served at the root, or ``"all"``: naive under ``/naive``, naive with
             asyncio under ``/naive-async``, naive with peer loading under ``/naive-peers``, tuned without
-            asyncio under ``/sync``, read models under ``/read-models``, tuned at the root.
+            asyncio under ``/sync``, read models under ``/read-models``, cached under ``/cached``, tuned at
+            the root.
         database_url: any spelling of a PostgreSQL URL; None reads ``PITSTOP_DATABASE_URL``.
+        redis_url: for the cache; None reads ``PITSTOP_REDIS_URL``, without which it is in this process alone.
 
     Raises:
         SettingsError: there is no such form, or no database to serve from.
@@ -50,15 +57,25 @@ def create_app(form: Form | str = "all", *, database_url: str | None = None) -> 
         raise SettingsError(f"no form {form!r} of the blog: use {', '.join(ROUTERS)} or all")
     app = FastAPI(title="Pitstop's blog", summary=f"form: {form}", lifespan=_lifespan)
     _connect(app, database_url or _configured_url())
+    if form in ("cached", "all"):
+        app.state.cache = cached.make_cache(
+            str(app.state.engine.url.database), redis_url=redis_url or _configured_redis()
+        )
     for each, (prefix, router) in ROUTERS.items():
         if form == "all" and each == "naive-peers":
             app.mount(prefix, _with_peers(app))
+        elif form == "all" and each == "cached":
+            app.mount(prefix, _with_cache(app))
         elif form == "all":
             app.include_router(router, prefix=prefix, tags=[each])
         elif form == each:
             app.include_router(router)
     if form == "naive-peers":
         peer_loading(app.state.sessions)
+    if form == "cached":
+        app.add_middleware(app.state.cache.responses(namespace=cached.NAMESPACE))
+    if form == "all":
+        app.add_middleware(_Telling, cache=app.state.cache)
     return app
 
 
@@ -69,6 +86,33 @@ def _with_peers(app: FastAPI) -> FastAPI:
     inner.state.sessions = sessionmaker(app.state.engine)
     peer_loading(inner.state.sessions)
     return inner
+
+
+def _with_cache(app: FastAPI) -> ASGIApp:
+    """The cached endpoints, beside forms that write without its knowledge (see ``_Telling``)."""
+    inner = FastAPI(title=app.title, summary="form: cached")
+    inner.include_router(cached.router)
+    inner.state = app.state
+    return cast("ASGIApp", app.state.cache.responses(namespace=cached.NAMESPACE)(inner))
+
+
+class _Telling:
+    """Lets the cache know of writes by the forms that use no session: before their answer is sent."""
+
+    def __init__(self, app: ASGIApp, *, cache: Cache) -> None:
+        self._app = app
+        self._cache = cache
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._cache.invalidate_namespace(cached.NAMESPACE)
+            await send(message)
+
+        writes = scope["type"] == "http" and scope["method"] in ("POST", "PUT")
+        await self._app(scope, receive, told if writes else send)
 
 
 def _connect(app: FastAPI, database_url: str) -> None:
@@ -94,9 +138,19 @@ def _connect(app: FastAPI, database_url: str) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    cache = getattr(app.state, "cache", None)
+    if cache is not None:  # what another run left may be of other data
+        await cache.invalidate_namespace(cached.NAMESPACE)
     yield
+    if cache is not None:
+        await cache.close()
     await app.state.async_engine.dispose()
     app.state.engine.dispose()
+
+
+def _configured_redis() -> str | None:
+    url = load_settings().redis_url
+    return None if url is None else url.get_secret_value()
 
 
 def _configured_url() -> str:
