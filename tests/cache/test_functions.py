@@ -214,7 +214,9 @@ async def test_fastapi(cache: Cache) -> None:
 
     @app.get("/price/{product}")
     @cache.cached(ttl=60)
-    async def price(product: int, rate: Annotated[int, Depends(rate)], tax: Annotated[int, Depends(tax)]) -> Product:
+    async def price(
+        product: int, rate: Annotated[int, Depends(rate)], tax: Annotated[int, Depends(tax)]
+    ) -> Product:
         return Product(id=product, names=[str(rate), str(tax), str(count())])
 
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from sqlalchemy import Pool, event
+from sqlalchemy import Engine, Pool, event
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Session
 
 from pitstop.cache import ttl as lifetime
@@ -23,6 +24,7 @@ from pitstop.cache.clock import clock
 from pitstop.cache.codec import codec_for
 from pitstop.cache.coherence import Coherence, Policy
 from pitstop.cache.commands import Command, Commands
+from pitstop.cache.databases import database_of, watch_engines
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.fence import CommitFence, RowTags
 from pitstop.cache.flow import Flows, checked
@@ -32,6 +34,7 @@ from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import current_notes
+from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.page import ENCODINGS, PageCodec
 from pitstop.cache.redis.topology import Client
 from pitstop.cache.request import Recipe, Request, key_tag, namespace_tag, user_tag, with_families
@@ -153,6 +156,7 @@ class Cache:
                 changes=self._changes,
                 policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
                 recover=self._recover,
+                trusts=self._trusts,
                 tick=self._upkeep.run,
                 drop=self._memory.drop,
             )
@@ -178,12 +182,18 @@ class Cache:
             strict=coherence == "strict",
             forgives=on_fence_failure == "outbox",
         )
+        self._outbox: DatabaseOutbox | None = None
+        if self._coherence is not None:
+            self._outbox = DatabaseOutbox(
+                namespace, tell=self._invalidation.tell_blocking, coherence=self._coherence
+            )
         self._fence = CommitFence(
             self._invalidation,
             driver=self._driver,
             blocking=blocking,
             refuses=on_fence_failure == "refuse",
-            outbox=None,
+            outbox=self._outbox,
+            namespace=namespace,
         )
         self._parts = Parts(
             enabled=self.enabled,
@@ -238,6 +248,8 @@ class Cache:
         self._leave_sessions()
         if self._coherence is not None:
             await asyncio.to_thread(self._coherence.close)
+        if self._outbox is not None:
+            self._outbox.close()
         if self._client is not None:
             await self._client.close()
         self._drop_memory()
@@ -471,6 +483,27 @@ class Cache:
         self._fence.add(model, tags, columns=columns)
         self._join_sessions()
 
+    def use_outbox(self, engine: "Engine | AsyncEngine") -> None:
+        """Look into the outbox of this database before anything in Redis is trusted.
+
+        The databases of engines are found when they are first used, with the user, host and options of their
+        URL. This says it sooner, before the cache starts; and a sync engine of psycopg says how to connect where
+        the URL alone does not tell.
+
+        Args:
+            engine: of PostgreSQL, whose database has the table of ``pitstop cache install``.
+
+        Raises:
+            SettingsError: it is no engine of PostgreSQL.
+        """
+        engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+        database = database_of(engine)
+        if database is None:
+            raise SettingsError(f"an outbox needs PostgreSQL, this engine is of {engine.dialect.name}")
+        if self._outbox is not None:
+            self._outbox.add_database(database, named=True)
+            watch_engines(self._outbox)
+
     async def get(self, key: str, default: Any = None) -> Any:
         """What :meth:`set` stored under a key, or ``default``."""
         return (await self.get_many([key])).get(key, default)
@@ -594,6 +627,7 @@ class Cache:
 
     def _watch(self, *, track: bool) -> None:
         """Sessions are watched: a load that reads what is not committed yet must not be kept."""
+        self._watch_engines()
         watch_transactions(self._changes)
         if track and not self._fence.tracks:
             self._fence.tracks = True
@@ -603,6 +637,7 @@ class Cache:
         self._writes_matter = self.enabled
         with self._joining:
             if self.enabled and self._leave is None:
+                self._watch_engines()
                 self._leave = join(self._fence, Session)
                 event.listen(Pool, "invalidate", self._connection_lost)
 
@@ -619,8 +654,18 @@ class Cache:
     def _renewals(self) -> list[Command]:
         return self._invalidation.renewals()
 
+    def _watch_engines(self) -> None:
+        if self._outbox is not None:
+            watch_engines(self._outbox)
+
     def _recover(self) -> None:
         self._invalidation.replay()
+
+    def _trusts(self, holder: bytes) -> bool:
+        """Whether all that was committed without Redis has been told to it."""
+        if self._invalidation.has_unfenced:
+            return False  # the lease after that commit is another
+        return self._outbox is None or self._outbox.trusts(holder)
 
     def _plain(self, key: str, fresh: float) -> Request:
         recipe = Recipe(name=f"cache.set({key!r})", namespace="default", codec=_PLAIN, ttl=fresh)
@@ -683,6 +728,8 @@ class Cache:
         self._drop_memory()
         if self._coherence is not None:
             self._coherence.reset_after_fork()
+        if self._outbox is not None:
+            self._outbox.reset_after_fork()
 
 
 async def _nothing() -> None:

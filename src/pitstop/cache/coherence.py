@@ -59,13 +59,17 @@ class Coherence:
         policy: the times.
         recover: called in the thread before each lease that does not continue the one before: replays
             what could not be told to Redis. Raises to be tried again.
+        trusts: asked in the thread when a lease has begun, with its holder: whether what is in Redis may be
+            trusted at once, or only after :meth:`approve`.
         tick: called in the thread at each renewal.
         drop: called in the thread with each key that another process has dropped or set.
 
     Attributes:
         until: what Redis says may be trusted until then, by :data:`pitstop.cache.clock.clock`.
         memory_until: memory may be served until then.
-        contact: when Redis last answered.
+        held_until: a lease is held until then, whether or not it is approved: enough for a writer.
+        contact: when the last renewal that was answered had been sent.
+        answered: when Redis last answered one.
         holder: the present id of this process; empty before the first lease.
         signals: wakes those who wait for another's load, by digest.
     """
@@ -78,6 +82,7 @@ class Coherence:
         changes: ChangeLog,
         policy: Policy,
         recover: Callable[[], None],
+        trusts: Callable[[bytes], bool],
         tick: Callable[[], None],
         drop: Callable[[str], None],
     ) -> None:
@@ -86,11 +91,14 @@ class Coherence:
         self._changes = changes
         self._policy = policy
         self._recover = recover
+        self._trusts = trusts
         self._tick = tick
         self._drop = drop
         self.until = self.memory_until = 0.0
-        self.contact = clock()
+        self.held_until = 0.0
+        self.contact = self.answered = clock()
         self.holder = b""
+        self._approved = self._trusted = b""
         self.signals = Signals()
         self._distrusted = False
         self._failed = False
@@ -114,7 +122,7 @@ class Coherence:
     def close(self, *, seconds: float = 2.0) -> None:
         """Give the lease back and end the thread."""
         self._stop.set()
-        self.until = self.memory_until = 0.0
+        self.until = self.memory_until = self.held_until = 0.0
         wire, thread = self._wire, self._thread
         if wire is not None:
             wire.wake()
@@ -125,8 +133,8 @@ class Coherence:
 
     def reset_after_fork(self) -> None:
         """In a child process: the lease and the thread are the parent's."""
-        self.until = self.memory_until = 0.0
-        self.holder = b""
+        self.until = self.memory_until = self.held_until = 0.0
+        self.holder = self._approved = b""
         wire, self._wire, self._thread = self._wire, None, None
         if wire is not None:
             wire.close()
@@ -139,8 +147,13 @@ class Coherence:
 
     @property
     def is_up(self) -> bool:
-        """Whether Redis may be used: a lease is held."""
+        """Whether Redis may be used: a lease is held, and approved."""
         return clock() < self.until
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others can be told of changes, and can tell us: a lease is held."""
+        return clock() < self.held_until
 
     def lapse(self) -> None:
         """Trust nothing until the next renewal: Redis did not answer somebody in time."""
@@ -160,6 +173,24 @@ class Coherence:
         if self.is_up:
             self.signals.send("joined")
         return future
+
+    def renewed(self) -> "Future[None]":
+        """Completes when Redis answers next, or the connection is lost: look at ``answered``."""
+        return self.signals.expect("renewed")
+
+    def approve(self, holder: bytes) -> bool:
+        """What others could not tell Redis has been told to it under this holder's lease, which is trusted now.
+
+        False if the lease was lost meanwhile: it has to be done again under the next.
+        """
+        if not holder or holder != self.holder:
+            return False
+        self._changes.forget()  # before it is trusted: what is in memory may be what was changed
+        self._approved = holder
+        wire = self._wire
+        if wire is not None:
+            wire.wake()
+        return True
 
     def barrier(self) -> "Future[None]":
         """Completes when all that was announced before now is in the change log; fails if it is not known."""
@@ -199,8 +230,8 @@ class Coherence:
             self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
 
     def _lose(self) -> None:
-        self.until = self.memory_until = 0.0
-        self.holder = b""
+        self.until = self.memory_until = self.held_until = 0.0
+        self.holder = self._approved = b""
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
@@ -255,13 +286,26 @@ class Coherence:
         for message in joined[1:]:  # announced before we could hear it
             self._write_down(decode_announcement(message))
         self._grant(sent)
+        if self._trusts(holder):
+            self._approved = holder
+            self._trust()
 
     def _grant(self, sent: float) -> None:
         # counted from when it was sent: Redis counts from when it came, which is later
-        self.until = sent + self._policy.lease
-        self.memory_until = sent + self._policy.memory
         self.contact = sent
-        if self._distrusted:
+        if self._distrusted:  # this lease ends now
+            return
+        self.held_until = sent + self._policy.lease
+        self.answered = clock()
+        self.signals.send("renewed")
+        if self._approved == self.holder:
+            self._trust()
+
+    def _trust(self) -> None:
+        self._trusted = self._approved
+        self.until = self.contact + self._policy.lease
+        self.memory_until = self.contact + self._policy.memory
+        if self._distrusted:  # it came between
             self.lapse()
         else:
             self.signals.send("joined")
@@ -287,6 +331,8 @@ class Coherence:
                 raise RedisUnavailable("something waits to be told to Redis")
             for frame in wire.receive(left):
                 self._hear(wire, frame)
+            if self._approved == self.holder != self._trusted:
+                self._trust()
             while self._asked:
                 self._send(wire, (b"PING",), self._asked.popleft().set_result)
         if self._expected and clock() - self.contact > 2 * self._policy.lease:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
 from string import Formatter
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Steps
 from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
+from pitstop.cache.outbox import writable
 from pitstop.cache.request import family_of, user_tag
 from pitstop.cache.tracking import row_family, row_tag, table_tag
 from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
@@ -23,12 +25,11 @@ __all__ = ["CommitFence", "Outbox", "RowTags"]
 log = logging.getLogger("pitstop.cache")
 
 RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
-# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
-# the fence has run out. A shorter time of the user's own stays.
-_BOUND_IDLE_TIME = text(
-    "SELECT set_config(name, :ms, true) FROM (SELECT 'idle_in_transaction_session_timeout' AS name) AS s "
-    "WHERE extract(epoch FROM current_setting(name)::interval) * 1000 NOT BETWEEN 1 AND :most"
-)
+# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when the
+# fence has run out. A shorter time of the user's own stays.
+# What is fenced is said too: triggers need not tell of it again.
+_MARK_FENCED = text((files("pitstop.cache") / "sql" / "mark_fenced.sql").read_text("utf-8"))
+_ATTEMPTS = 3  # to fence a commit; the last after a whole lease
 
 
 class Outbox(Protocol):
@@ -171,6 +172,7 @@ class CommitFence:
         driver, blocking: drive its flows, in an async session and in a sync one.
         refuses: whether a commit that cannot be fenced is refused.
         outbox: keeps what Redis could not be told; None for this process only.
+        namespace: of the cache.
     """
 
     def __init__(
@@ -181,12 +183,14 @@ class CommitFence:
         blocking: BlockingDriver,
         refuses: bool,
         outbox: Outbox | None,
+        namespace: str = "pitstop",
     ) -> None:
         self._invalidation = invalidation
         self._driver = driver
         self._blocking = blocking
         self._refuses = refuses
         self._outbox = outbox
+        self._namespace = namespace
         self._rules: list[_Rule] = []
         self._open: dict[int, _Commit] = {}
         self.tracks = False
@@ -219,7 +223,8 @@ class CommitFence:
             self._without(commit, error)
         if commit.fence is not None and connection.dialect.name == "postgresql":
             ms = int(FENCE_SECONDS / 2 * 1000)
-            connection.execute(_BOUND_IDLE_TIME, {"ms": str(ms), "most": ms})
+            fenced = [f"{self._namespace}/{tag}" for tag in writable(tags)]
+            connection.execute(_MARK_FENCED, {"ms": str(ms), "most": ms, "fenced": fenced})
 
     def _without(self, commit: "_Commit", error: RedisUnavailable) -> None:
         """What is done when Redis cannot be reached: refuse, or wait until nobody trusts it, and go on."""
@@ -228,17 +233,25 @@ class CommitFence:
                 f"commit refused: redis cannot be told what changes ({error}); retry when it is back, or "
                 "choose on_fence_failure='outbox'"
             ) from error
-        self._drive(self._invalidation.wait_out())
-        try:
-            commit.fence = self._drive(self._invalidation.fence(commit.tags))
-        except RedisUnavailable:
-            self._invalidation.begin_unfenced()
-            commit.unfenced = True
-            if self._outbox is None or not self._outbox.store(commit.connection, commit.tags):
-                log.warning(
-                    "committed while redis is away; %d tags wait in this process until it is back",
-                    len(commit.tags),
-                )
+        kept = False
+        for attempt in range(_ATTEMPTS):
+            waited = self._drive(self._invalidation.wait_out(whole=attempt == _ATTEMPTS - 1))
+            # the fence is tried after the row is written: who looks for rows and finds none has Redis by then
+            kept = kept or (self._outbox is not None and self._outbox.store(commit.connection, commit.tags))
+            try:
+                commit.fence = self._drive(self._invalidation.fence(commit.tags))
+            except RedisUnavailable:
+                if waited:
+                    break
+            else:
+                return
+        self._invalidation.begin_unfenced()
+        commit.unfenced = True
+        if not kept:
+            log.warning(
+                "committed while redis is away; %d tags wait in this process until it is back",
+                len(commit.tags),
+            )
 
     def after_commit(self, changes: Changes) -> None:
         """Take the fence off; what it fenced gets new tokens."""

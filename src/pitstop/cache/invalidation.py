@@ -25,6 +25,7 @@ log = logging.getLogger("pitstop.cache")
 _TOKEN_SECONDS = 86_400.0
 _MARGIN = 1.05  # clocks of two machines do not run equally fast
 _JOIN_SECONDS = 1.0
+_AT_ONCE = 500  # tags in one exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ class Invalidation:
         self._blocking.drive(self._drop(tuple(keys)))
 
     @property
+    def has_unfenced(self) -> bool:
+        """Whether commits are under way without a fence, which somebody may read before Redis is told."""
+        return self._unfenced > 0
+
+    @property
     def pending(self) -> tuple[str, ...]:
         """What Redis is still to be told."""
         return tuple(self._pending)
@@ -155,8 +161,11 @@ class Invalidation:
     def _joined(self, coherence: Coherence) -> Steps[None]:
         """A lease, which is needed to be acknowledged to."""
         coherence.start()
-        if not coherence.is_up and not (yield Wait(coherence.joined(), self._patience())):
-            raise RedisUnavailable("no lease could be had")
+        until = clock() + self._patience()
+        while not coherence.is_held:
+            renewed, left = coherence.renewed(), until - clock()
+            if not coherence.is_held and (left <= 0 or not (yield Wait(renewed, left))):
+                raise RedisUnavailable("no lease could be had")
 
     def _patience(self) -> float:
         """Seconds to wait for a lease: none if Redis has been away for a while."""
@@ -267,16 +276,26 @@ class Invalidation:
         finally:
             coherence.settle(fence)
 
-    def wait_out(self) -> Steps[None]:
-        """Wait until everybody else who has lost Redis must have noticed, if Redis stays away so long."""
+    def wait_out(self, *, whole: bool = False) -> Steps[bool]:
+        """Wait until everybody else who has lost Redis must have noticed; less if Redis answers meanwhile.
+
+        Args:
+            whole: wait so long from now, whether or not it answers.
+
+        Returns:
+            whether nothing is heard of Redis any more: who depends on it has stopped.
+        """
         coherence = self._coherence
         if coherence is None or not self._strict:
-            return
-        if self._away_since is None or coherence.contact > self._away_since:
-            self._away_since = clock()
-        left = self._away_since + self._lease * _MARGIN - clock()
-        if left > 0:
-            yield Wait(coherence.joined(), left)
+            return True
+        if whole or self._away_since is None or coherence.answered > self._away_since:
+            self._away_since = clock()  # from the failure: others may have renewed just before it
+        since = self._away_since
+        while (left := since + self._lease * _MARGIN - clock()) > 0:
+            yield Wait(coherence.renewed(), left)
+            if coherence.answered > since and not whole:
+                return False
+        return True
 
     def begin_unfenced(self) -> None:
         """A commit goes on without a fence: this process does without Redis until it is over and told."""
@@ -290,6 +309,8 @@ class Invalidation:
         with self._lock:
             self._unfenced -= 1
         if not tags:
+            if self._coherence is not None:
+                self._coherence.distrust()  # the next lease may be approved
             return
         self._write_down(tags)
         self.remember(tags)
@@ -313,8 +334,6 @@ class Invalidation:
         """
         with self._lock:
             tags = tuple(self._pending)
-            if self._unfenced:
-                raise RedisUnavailable(f"{self._unfenced} commits are under way without a fence")
         if not tags:
             return
         self._blocking.drive(self._replayed(tags))
@@ -322,6 +341,15 @@ class Invalidation:
             for tag in tags:
                 self._pending.pop(tag, None)
         log.info("told redis of %d tags that changed while it was away", len(tags))
+
+    def tell_blocking(self, tags: tuple[str, ...]) -> None:
+        """Tell of changes that were written down elsewhere; nobody waits for acknowledgements.
+
+        Raises:
+            RedisUnavailable: it cannot be told, or only a part.
+        """
+        for at in range(0, len(tags), _AT_ONCE):
+            self._blocking.drive(self._replayed(tags[at : at + _AT_ONCE]))
 
     def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
         """Told before and after: whoever asks for a new token has heard of it."""
