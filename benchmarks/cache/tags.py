@@ -38,6 +38,7 @@ async def _ask(scale: Scale) -> Table:
 
 async def _row(table: Table, subject: Subject, redis: Redis, counts: list[int]) -> None:
     try:
+        await subject.ready()
         medians = [await _median(subject, redis, count) for count in counts]
     except NotOffered as lack:
         table.rows.append((subject.name, str(lack)))

@@ -96,7 +96,7 @@ async def world(database_url: str, redis_url: str) -> AsyncIterator[World]:
     engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
-    async with Cache(redis_url, namespace=uuid.uuid4().hex, lease=1.0) as cache:
+    async with Cache(redis_url, namespace=uuid.uuid4().hex, lease=1.0, soft_timeout=2.0) as cache:
         made = World(engine, cache)
         await made.write(
             lambda session: session.run_sync(

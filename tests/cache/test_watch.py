@@ -64,7 +64,7 @@ async def shop(database_url: str, redis_url: str) -> AsyncIterator[Shop]:
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
         await connection.execute(sa.insert(Item).values(id=1, name="old"))
-    async with Cache(redis_url, namespace=uuid.uuid4().hex, lease=1.0) as cache:
+    async with Cache(redis_url, namespace=uuid.uuid4().hex, lease=1.0, soft_timeout=2.0) as cache:
         yield Shop(engine, cache)
     await engine.dispose()
 

@@ -39,6 +39,9 @@ class Subject(Protocol):
     async def close(self) -> None:
         """Let go of connections and tasks."""
 
+    async def ready(self) -> None:
+        """Wait until it caches, should it have lost its Redis: the benchmark empties it between subjects."""
+
     def wrap(self, load: Load) -> Load:
         """``load(key)`` cached for ``TTL`` seconds, under the tag of all items where there are tags."""
         ...

@@ -9,7 +9,6 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
@@ -20,7 +19,6 @@ from sqlalchemy.orm import Session
 from pitstop.cache import ttl as lifetime
 from pitstop.cache.annotations import resolved
 from pitstop.cache.changes import ChangeLog
-from pitstop.cache.clock import clock
 from pitstop.cache.codec import codec_for
 from pitstop.cache.coherence import Coherence, Policy
 from pitstop.cache.commands import Command, Commands
@@ -32,12 +30,13 @@ from pitstop.cache.function import AsyncCached, Cached, Lease, Parts, SyncCached
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
-from pitstop.cache.memory import Held, Memory, size_of
+from pitstop.cache.memory import Memory
 from pitstop.cache.notes import current_notes
 from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.page import ENCODINGS, PageCodec
+from pitstop.cache.plain import PlainValues
 from pitstop.cache.redis.topology import Client
-from pitstop.cache.request import Recipe, Request, key_tag, namespace_tag, user_tag, with_families
+from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
 from pitstop.cache.responses import ResponseCache, Responses
 from pitstop.cache.stats import CacheStats, Stats
@@ -204,6 +203,16 @@ class Cache:
             blocking=BlockingLoads(self._flows, blocking),
             invalidation=self._invalidation,
             start=self._begin,
+        )
+        self._plain = PlainValues(
+            self._flows,
+            driver=self._driver,
+            invalidation=self._invalidation,
+            changes=self._changes,
+            memory=self._memory,
+            lease=self._parts.lease,
+            counts=self._stats.of("default"),
+            shared=self._client is not None,
         )
         _caches.add(self)
 
@@ -513,8 +522,7 @@ class Cache:
         if not self.enabled:
             return {}
         self._begin()
-        found = await asyncio.gather(*map(self._get, wanted := list(dict.fromkeys(keys))))
-        return {key: held[0] for key, held in zip(wanted, found, strict=True) if held is not None}
+        return await self._plain.get_many(keys)
 
     async def set(
         self, key: str, value: Any, *, ttl: Duration | None = None, tags: Iterable[str] = ()
@@ -543,22 +551,7 @@ class Cache:
             return False
         self._begin()
         fresh = self._default_ttl if ttl is None else lifetime.seconds(ttl)
-        named = with_families(tuple(tags))
-        if self._client is None:
-            return self._set_here(values, fresh, named)
-        commands = []
-        try:
-            for key, value in values.items():
-                request = self._plain(key, fresh)
-                prepared = await self._driver.drive(self._flows.prepared(request, value, named))
-                if not prepared:
-                    return False
-                commands += prepared
-        except RedisUnavailable:
-            with suppress(RedisUnavailable):  # it is told later, and that nothing is stored is the answer
-                await self.delete(*values)
-            return False
-        return await self._driver.drive(self._invalidation.replaced(tuple(values), commands))
+        return await self._plain.set_many(values, fresh=fresh, tags=with_families(tuple(tags)))
 
     async def delete(self, *keys: str) -> None:
         """Drop the values of keys; when it returns, no process serves them."""
@@ -667,41 +660,6 @@ class Cache:
             return False  # the lease after that commit is another
         return self._outbox is None or self._outbox.trusts(holder)
 
-    def _plain(self, key: str, fresh: float) -> Request:
-        recipe = Recipe(name=f"cache.set({key!r})", namespace="default", codec=_PLAIN, ttl=fresh)
-        return Request(recipe=recipe, key=key, tags=(namespace_tag("default"),), call=_nothing)
-
-    async def _get(self, key: str) -> tuple[Any] | None:
-        """The value in a tuple, or None."""
-        held = self._memory.get(key)
-        now = clock()
-        if held is not None and now < held.fresh_until and now < self._parts.lease.memory_until:
-            number = self._changes.changes
-            if self._changes.unchanged(held.tags, held.checked):
-                held.checked = number
-                self._stats.of("default").memory_hits += 1
-                return (held.value,)
-        self._stats.of("default").misses += 1  # until Redis says otherwise
-        outcome = await self._driver.drive(self._flows.read(self._plain(key, self._default_ttl)))
-        return None if outcome.missing else (outcome.value,)
-
-    def _set_here(self, values: Mapping[str, Any], fresh: float, tags: tuple[str, ...]) -> bool:
-        for key, value in values.items():
-            _PLAIN.checked_encode(value)
-            self._changes.record([key_tag(key)])
-            now = clock()
-            held = Held(
-                value,
-                tags=(namespace_tag("default"), *tags),
-                checked=self._changes.changes,
-                fresh_until=now + fresh,
-                stale_until=now + fresh,
-                load_seconds=0.0,
-                size=size_of(value),
-            )
-            self._memory.put(key, held)
-        return True
-
     async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
         """Keys in Redis that match, a few hundred at a time."""
         assert self._client is not None, "only memory is searched without Redis"
@@ -730,13 +688,6 @@ class Cache:
             self._coherence.reset_after_fork()
         if self._outbox is not None:
             self._outbox.reset_after_fork()
-
-
-async def _nothing() -> None:
-    """A key that no function makes has nothing to call."""
-
-
-_PLAIN = codec_for(Any, function="cache.set")
 
 
 def _escaped(prefix: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The commands that the cache sends: names of its keys in Redis, and its scripts. Pure: it sends nothing."""
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from pitstop.cache.redis.script import Script
@@ -65,6 +65,7 @@ class Commands:
         self.fences = self.coordination + b":f"
         self.channel = self.prefix + b":c"
         self.inboxes = self.prefix + b":i:"
+        self.token = lru_cache(maxsize=10_000)(self._token)
 
     def value(self, digest: str) -> bytes:
         """The key of a stored value."""
@@ -74,7 +75,7 @@ class Commands:
         """The key of the load lock of a value, in the value's slot."""
         return self.value(digest) + b":l"
 
-    def token(self, tag: str) -> bytes:
+    def _token(self, tag: str) -> bytes:
         """The key of the token of a tag."""
         return b"%b:%b" % (self.prefix, tag.encode(errors="surrogatepass"))
 

@@ -47,6 +47,7 @@ FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _MOST_WAITS = 20
 _KEPT_TAGS = 64
+_PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +171,48 @@ class Flows:
             return found
         return (yield from self._load_locked(request, sight, start, coherence))
 
-    def read(self, request: Request) -> Flow:
-        """What is stored under a key that no function makes; ``missing`` if nothing is."""
+    def looking(self, request: Request) -> list[Command]:
+        """The command that reads a value and the tokens of its tags; what it gives is for :meth:`hit`."""
+        token = self._commands.token
+        names = [self._commands.value(request.key), self._commands.epoch, *map(token, request.tags)]
+        return [(b"MGET", *names)]
+
+    def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
+        """What is stored, if that one look tells that it holds: the shortest way, for most calls.
+
+        Args:
+            start: the newest change before the look.
+        """
+        sight, more = self._seen(request, replies)
+        return None if more else self._take(request, sight, start)
+
+    def read_many(self, requests: list[Request]) -> Steps[list[Outcome | None]]:
+        """What is stored under keys that no function makes, of one namespace."""
         start = self._changes.changes
-        missing = Outcome(None, (), missing=True)
-        if self._coherence is None or not self._coherence.is_up:
-            return missing
+        nothing: list[Outcome | None] = [None for _ in requests]
+        if self._coherence is None or not self._coherence.is_up or not requests:
+            return nothing
+        token, tags = self._commands.token, requests[0].tags
+        values = [self._commands.value(each.key) for each in requests]
         try:
-            sight = yield from self._look(request)
+            (replies,) = checked((yield [(b"MGET", *values, self._commands.epoch, *map(token, tags))]))
+            tokens = replies[len(values) :]
+            sights = [
+                self._seen(each, [[stored, *tokens]])[0]
+                for each, stored in zip(requests, replies, strict=False)
+            ]
+            extra = {tag for sight in sights if sight.entry is not None for tag in sight.entry.tags or ()}
+            known: dict[str, bytes | None] = {}
+            if extra:
+                (more,) = checked((yield [(b"MGET", *map(token, sorted(extra)))]))
+                known = dict(zip(sorted(extra), more, strict=True))
         except RedisUnavailable:
-            self._lapse()
-            return missing
-        return self._take(request, sight, start) or missing
+            self.lapse()
+            return nothing
+        return [
+            self._take(each, sight, start) if _has_tokens(sight, known) else None
+            for each, sight in zip(requests, sights, strict=True)
+        ]
 
     def prepared(self, request: Request, value: Any, tags: tuple[str, ...]) -> Steps[list[Command]]:
         """The commands that store a value given by hand; none while a writer is at work on its tags."""
@@ -215,45 +246,64 @@ class Flows:
             )
         except CacheError:
             return None
-        tags = request.tags + tuple(entry.tags or ())
+        tags = request.tags + entry.tags if entry.tags else request.tags
+        holds = self._holds(request, tags, start)
         counts = self._stats.of(request.recipe.namespace)
         if stale:
             counts.stale_hits += 1
             counts.misses -= 1
-            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
+            return Outcome(value, tags, shareable=holds, stale=True)
         counts.redis_hits += 1
         counts.misses -= 1  # it was counted before Redis was asked
-        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000)
-        return Outcome(value, tags, held, shareable=self._holds(request, tags, start))
+        held = None
+        if holds:
+            size = _PYTHON_SIZE * len(entry.payload)
+            held = self._hold(
+                request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size
+            )
+        return Outcome(value, tags, held, shareable=holds)
 
     def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
         beta = request.recipe.early
         return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+
+    @property
+    def changes(self) -> ChangeLog:
+        """The change log."""
+        return self._changes
+
+    @property
+    def may_look(self) -> bool:
+        """Whether Redis is there to be looked into."""
+        return self._coherence is not None and self._coherence.is_up
 
     def _is_up(self) -> bool:
         return self._coherence is None or self._coherence.is_up
 
     def _look(self, request: Request) -> Steps[_Sight]:
         """Read the value and the tokens of its tags; an entry that does not hold is left out."""
-        commands = self._commands
-        names = [commands.value(request.key), commands.epoch, *map(commands.token, request.tags)]
-        (replies,) = yield [(b"MGET", *names)]
-        stored, *tokens = checked(replies)
+        sight, more = self._seen(request, (yield self.looking(request)))
+        if more:
+            (tokens,) = checked((yield [(b"MGET", *map(self._commands.token, more))]))
+            if not _has_tokens(sight, dict(zip(more, tokens, strict=True))):
+                sight.entry = None
+        return sight
+
+    def _seen(self, request: Request, replies: list[Any]) -> tuple[_Sight, tuple[str, ...]]:
+        """What a look tells, and the tags whose tokens must still be looked at."""
+        ((stored, *tokens),) = checked(replies)
         tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
+        sight = _Sight(None, tokens)
         entry = unpack(stored) if stored is not None else None
         recipe = request.recipe
         # past its time it is only for those who can have it renewed without their caller
         renewable = recipe.stale_for and recipe.repeatable
         if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
-            return _Sight(None, tokens)
-        kept = len(tokens)
-        if list(entry.tokens[:kept]) != tokens:
-            return _Sight(None, tokens)
-        if entry.tags:
-            (more,) = yield [(b"MGET", *map(commands.token, entry.tags))]
-            if list(entry.tokens[kept:]) != checked(more):
-                return _Sight(None, tokens)
-        return _Sight(entry, tokens)
+            return sight, ()
+        if entry.tokens[: len(tokens)] != tuple(tokens):
+            return sight, ()
+        sight.entry = entry
+        return sight, entry.tags or ()
 
     def _renewed(self, request: Request, sight: _Sight) -> Steps[None]:
         """Have the tokens made that are missing or whose fences have run out; before the load begins."""
@@ -321,7 +371,7 @@ class Flows:
                     return (yield from self._fill(request, called, payload, tags, tokens, start, load))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
-            self._lapse()
+            self.lapse()
         return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
@@ -342,7 +392,8 @@ class Flows:
         look_at_arguments(notes, request.call)
         return notes
 
-    def _lapse(self) -> None:
+    def lapse(self) -> None:
+        """Redis did not answer in time: go on without it until it does."""
         if self._coherence is not None:
             self._coherence.lapse()
 
@@ -394,7 +445,8 @@ class Flows:
         names = [self._commands.epoch, *map(self._commands.token, tags)]
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
-        held = self._hold(request, called.value, tags, start, fresh, called.seconds)
+        size = _PYTHON_SIZE * len(payload)
+        held = self._hold(request, called.value, tags, start, fresh, called.seconds, size)
         shareable = now == tokens and self._holds(request, tags, start)
         return Outcome(called.value, tags, held, shareable=shareable)
 
@@ -437,9 +489,10 @@ class Flows:
         start: int,
         fresh: float,
         load_seconds: float,
+        size: int,
     ) -> Held | None:
         """Keep a value in memory, if nothing has changed since the moment it was known to hold."""
-        if not self._holds(request, tags, start):
+        if not self._memory.max_items:
             return None
         if request.recipe.early:
             # drawn once for this process instead of at each hit: the same chance to be the one who loads anew
@@ -452,7 +505,7 @@ class Flows:
             fresh_until=now + fresh,
             stale_until=now + fresh + request.recipe.stale_for,
             load_seconds=load_seconds,
-            size=size_of(value),
+            size=size,
         )
         kept = self._memory.put(request.key, held, if_still=lambda: self._holds(request, tags, start))
         return held if kept else None
@@ -466,7 +519,8 @@ class Flows:
         if called.error is not None or not self._may_keep(request, called, notes):
             return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)
-        held = self._hold(request, called.value, tags, notes.since, fresh, called.seconds)
+        size = size_of(called.value) if self._memory.max_items else 0
+        held = self._hold(request, called.value, tags, notes.since, fresh, called.seconds, size)
         return Outcome(called.value, tags, held, shareable=self._changes.unchanged(tags, notes.since))
 
     def _bypass(self, request: Request, start: int, why: str) -> Flow:
@@ -494,6 +548,15 @@ class Flows:
         longest = request.recipe.ttl
         fresh = ttl.seconds(longest.cap) if isinstance(longest, ttl.Adaptive) else longest
         return 2 * (fresh + request.recipe.stale_for) + 60
+
+
+def _has_tokens(sight: _Sight, tokens: dict[str, bytes | None]) -> bool:
+    """Whether the tokens that an entry has of the tags it names itself are these."""
+    entry = sight.entry
+    if entry is None:
+        return False
+    tags = entry.tags or ()
+    return entry.tokens[len(sight.tokens) :] == tuple(tokens.get(each) for each in tags)
 
 
 def checked(replies: list[Any]) -> list[Any]:

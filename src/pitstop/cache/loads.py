@@ -10,6 +10,7 @@ from typing import Any
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Flows, Outcome
 from pitstop.cache.request import Request
+from pitstop.errors import RedisUnavailable
 
 __all__ = ["AsyncLoads", "BlockingLoads"]
 
@@ -44,6 +45,10 @@ class AsyncLoads:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
+        if request.mode == "read" and place not in self._shares and self._flows.may_look:
+            found = await self._looked(request)
+            if found is not None:
+                return found
         while True:
             share = self._shares.get(place)
             mine = share is None or request.mode != "read"
@@ -53,6 +58,16 @@ class AsyncLoads:
             # none: it ended with its callers, and we ask again
             if outcome is not None and (mine or _may_have(outcome, request, later=share.turn > turn)):
                 return outcome
+
+    async def _looked(self, request: Request) -> Outcome | None:
+        """What Redis has, without a task: most calls that memory does not answer end here."""
+        start = self._flows.changes.changes
+        try:
+            replies = await self._driver.run(self._flows.looking(request))
+            return self._flows.hit(request, replies, start)
+        except RedisUnavailable:
+            self._flows.lapse()
+            return None
 
     def _begin(self, place: tuple[int, str], request: Request) -> _Share:
         # a context of its own: notes that the load leaves there are not its caller's
@@ -98,6 +113,10 @@ class BlockingLoads:
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
         turn = next(_turns)
+        if request.mode == "read" and request.key not in self._shares and self._flows.may_look:
+            found = self._looked(request)
+            if found is not None:
+                return found
         while True:
             begun, future, mine = self._share(request)
             if mine:
@@ -105,6 +124,15 @@ class BlockingLoads:
             outcome = future.result()
             if _may_have(outcome, request, later=begun > turn):
                 return outcome
+
+    def _looked(self, request: Request) -> Outcome | None:
+        start = self._flows.changes.changes
+        try:
+            replies = self._driver.run(self._flows.looking(request))
+            return self._flows.hit(request, replies, start)
+        except RedisUnavailable:
+            self._flows.lapse()
+            return None
 
     def _share(self, request: Request) -> "tuple[int, Future[Outcome], bool]":
         with self._lock:

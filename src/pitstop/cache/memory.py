@@ -80,7 +80,7 @@ class Memory:
     """
 
     def __init__(self, *, max_items: int, max_bytes: int) -> None:
-        self._max_items = max_items
+        self.max_items = max_items
         self._max_bytes = max_bytes
         self._items: dict[str, Held] = {}
         self._lock = threading.Lock()
@@ -107,7 +107,7 @@ class Memory:
         """
         with self._lock:
             self._drop(key)
-            if held.size > self._max_bytes or self._max_items <= 0 or not if_still():
+            if held.size > self._max_bytes or self.max_items <= 0 or not if_still():
                 return False
             self._items[key] = held
             self.bytes += held.size
@@ -142,7 +142,7 @@ class Memory:
 
     def _make_room(self) -> None:
         chances = _MAX_CHANCES
-        while len(self._items) > self._max_items or self.bytes > self._max_bytes:
+        while len(self._items) > self.max_items or self.bytes > self._max_bytes:
             key = next(iter(self._items))
             held = self._items[key]
             if held.used and chances:

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pitstop.cache.tracking import row_tag, table_tag
 from pitstop.cache.outbox import outbox_sql
 from pitstop.cache.request import family_of, user_tag
+from pitstop.cache.tracking import row_tag, table_tag
 from pitstop.errors import SettingsError
 
 __all__ = ["TableTags", "apply", "install_ddl", "parse_tables", "trigger_ddl", "uninstall_ddl"]
