@@ -59,6 +59,11 @@ class AsyncDriver:
             return await _signalled(effect.future, effect.seconds)
         return self._coherence is None or await _signalled(self._coherence.barrier(), _BARRIER_SECONDS)
 
+    def ask(self, packed: bytes) -> "asyncio.Future[list[Any]] | None":
+        """Send one packed command the shortest way; None where there is none."""
+        assert self._client is not None, "a flow without Redis sends nothing"
+        return self._client.ask(packed, seconds=self._soft_seconds)
+
     async def run(self, commands: list[Command]) -> list[Any]:
         """Send commands.
 

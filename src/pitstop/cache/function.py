@@ -19,8 +19,10 @@ from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Held, Memory
 from pitstop.cache.notes import current_notes, notes_here
+from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
 from pitstop.cache.stats import Counts
+from pitstop.errors import RedisUnavailable
 
 __all__ = ["AsyncCached", "Cached", "Parts", "SyncCached"]
 
@@ -34,6 +36,7 @@ S = TypeVar("S")
 # What equals only its like if the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
 _FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
 _MISSING: Any = object()
+_MOST_AT_HAND = 1_000
 
 
 class Lease:
@@ -62,6 +65,7 @@ class Parts:
         self.memory = memory
         self.lease = lease
         self.loads = loads
+        self.flows = loads.flows
         self.blocking = blocking
         self.invalidation = invalidation
         self.start = start
@@ -111,6 +115,10 @@ class Cached(Generic[P, R]):
         self._changes = parts.changes
         self._lease = parts.lease
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
+        # a key or tag that a function of the user's makes may be another one next time
+        self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
+        self._calls: dict[Any, dict[Any, tuple[str, tuple[str, ...], bytes]]] = {}
+        self._at_hand = 0
         self._fixed = (namespace_tag(recipe.namespace),)
 
     def __repr__(self) -> str:
@@ -178,21 +186,32 @@ class Cached(Generic[P, R]):
             {name: each for name, each in kwargs.items() if name not in names} if kwargs else kwargs,
         )
 
-    def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """The arguments that do not count."""
-        at, names = self._ignored_at, self._ignored
-        positional = [each for index, each in enumerate(args) if index in at]
-        return (*positional, *(each for name, each in kwargs.items() if name in names))
-
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        key, tags, look = self._known(args, kwargs)
+        call = functools.partial(self._function, *args, **kwargs)
+        return Request(self._recipe, key, tags, call, look)
+
+    def _known(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...], bytes]:
+        """Key, tags and packed look of a call: those of the latest calls are at hand."""
+        if not self._memorable:
+            return (*self._named(args, kwargs), b"")
+        types, call = _place(args, kwargs)
+        table = self._calls.get(types)
+        known = None if table is None else table.get(call)
+        if known is None:
+            key, tags = self._named(args, kwargs)
+            known = key, tags, pack(self._parts.flows.looking(key, tags))
+            if _is_flat(args, kwargs):
+                self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
+                if not self._at_hand:
+                    self._calls = {}
+                self._calls.setdefault(types, {})[call] = known
+        return known
+
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()
-        return Request(
-            recipe=self._recipe,
-            key=self._keys.digest(args, kwargs),
-            tags=self._fixed + with_families(own) if own else self._fixed,
-            call=functools.partial(self._function, *args, **kwargs),
-            given=self._given(args, kwargs) if self._ignored else (),
-        )
+        tags = self._fixed + with_families(own) if own else self._fixed
+        return self._keys.digest(args, kwargs), tags
 
     def _remembered(self, request: Request) -> tuple[Held | None, bool]:
         """What memory holds that has not been invalidated, and whether it is still fresh."""
@@ -210,7 +229,7 @@ class Cached(Generic[P, R]):
             return
         if self._ignored:
             args, kwargs = self._counting(args, kwargs)
-        if not (_FLAT.issuperset(map(type, args)) and _FLAT.issuperset(map(type, kwargs.values()))):
+        if not _is_flat(args, kwargs):
             return
         types, call = _place(args, kwargs)
         table = self._shortcuts.setdefault(types, {})
@@ -241,6 +260,10 @@ class Cached(Generic[P, R]):
             return self._passed_on(held.value, held.tags)
         self._remember(outcome.held, args, kwargs)
         return self._passed_on(outcome.value, outcome.tags)
+
+
+def _is_flat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return _FLAT.issuperset(map(type, args)) and _FLAT.issuperset(map(type, kwargs.values()))
 
 
 def _place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -304,10 +327,23 @@ class AsyncCached(Cached[P, R]):
             return self._passed_on(held.value, held.tags)
         self._parts.start()
         self._counts.misses += 1
-        outcome = await self._parts.loads.get(request)
+        outcome = await self._looked(request) or await self._parts.loads.get(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
+
+    async def _looked(self, request: Request) -> Outcome | None:
+        """What Redis has, the shortest way: most calls that memory does not answer end here."""
+        loads = self._parts.loads
+        replies = loads.look(request)
+        if replies is None:
+            return None
+        start = self._changes.changes
+        try:
+            return loads.flows.hit(request, await replies, start)
+        except RedisUnavailable:
+            loads.flows.lapse()
+            return None
 
     def _renew(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

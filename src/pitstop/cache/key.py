@@ -69,6 +69,11 @@ class KeyMaker:
     def __repr__(self) -> str:
         return f"<KeyMaker {self.name}>"
 
+    @property
+    def is_custom(self) -> bool:
+        """Whether a function of the user's makes the key."""
+        return self._custom is not None
+
     def digest(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The key of one call: 32 hexadecimal digits; with ``key="user:{user_id}"`` after a readable part.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Flows, Outcome
+from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Request
 from pitstop.errors import RedisUnavailable
 
@@ -37,18 +38,23 @@ class AsyncLoads:
     """
 
     def __init__(self, flows: Flows, driver: AsyncDriver) -> None:
-        self._flows = flows
+        self.flows = flows
         self._driver = driver
         self._shares: dict[tuple[int, str], _Share] = {}
+
+    def look(self, request: Request) -> "asyncio.Future[list[Any]] | None":
+        """What one look into Redis gives, for :meth:`Flows.hit`; None where somebody is looking, or it takes
+        more than that.
+        """
+        if not self.flows.may_look or (id(asyncio.get_running_loop()), request.key) in self._shares:
+            return None
+        packed = request.look or pack(self.flows.looking(request.key, request.tags))
+        return self._driver.ask(packed)
 
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
-        if request.mode == "read" and place not in self._shares and self._flows.may_look:
-            found = await self._looked(request)
-            if found is not None:
-                return found
         while True:
             share = self._shares.get(place)
             mine = share is None or request.mode != "read"
@@ -59,19 +65,9 @@ class AsyncLoads:
             if outcome is not None and (mine or _may_have(outcome, request, later=share.turn > turn)):
                 return outcome
 
-    async def _looked(self, request: Request) -> Outcome | None:
-        """What Redis has, without a task: most calls that memory does not answer end here."""
-        start = self._flows.changes.changes
-        try:
-            replies = await self._driver.run(self._flows.looking(request))
-            return self._flows.hit(request, replies, start)
-        except RedisUnavailable:
-            self._flows.lapse()
-            return None
-
     def _begin(self, place: tuple[int, str], request: Request) -> _Share:
         # a context of its own: notes that the load leaves there are not its caller's
-        flow = self._driver.drive(self._flows.fetch(request))
+        flow = self._driver.drive(self.flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())
         share = self._shares[place] = _Share(task)
 
@@ -105,7 +101,7 @@ class BlockingLoads:
     """
 
     def __init__(self, flows: Flows, driver: BlockingDriver) -> None:
-        self._flows = flows
+        self.flows = flows
         self._driver = driver
         self._lock = threading.Lock()
         self._shares: dict[str, tuple[int, Future[Outcome]]] = {}
@@ -113,7 +109,7 @@ class BlockingLoads:
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
         turn = next(_turns)
-        if request.mode == "read" and request.key not in self._shares and self._flows.may_look:
+        if request.mode == "read" and request.key not in self._shares and self.flows.may_look:
             found = self._looked(request)
             if found is not None:
                 return found
@@ -126,12 +122,12 @@ class BlockingLoads:
                 return outcome
 
     def _looked(self, request: Request) -> Outcome | None:
-        start = self._flows.changes.changes
+        start = self.flows.changes.changes
         try:
-            replies = self._driver.run(self._flows.looking(request))
-            return self._flows.hit(request, replies, start)
+            replies = self._driver.run([self.flows.looking(request.key, request.tags)])
+            return self.flows.hit(request, replies, start)
         except RedisUnavailable:
-            self._flows.lapse()
+            self.flows.lapse()
             return None
 
     def _share(self, request: Request) -> "tuple[int, Future[Outcome], bool]":
@@ -145,7 +141,7 @@ class BlockingLoads:
     def _load(self, request: Request, future: "Future[Outcome]") -> Outcome:
         outcome = Outcome(None, (), missing=True)  # should we be interrupted
         try:
-            flow = self._flows.fetch(request)
+            flow = self.flows.fetch(request)
             # a context of its own: notes that the load leaves there are not its caller's
             outcome = contextvars.copy_context().run(self._driver.drive, flow)
             return outcome

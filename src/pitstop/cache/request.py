@@ -60,7 +60,7 @@ class Request:
         key: of its value.
         tags: internal names of all its tags: its own, their families', its namespace's.
         call: makes the value; gives an awaitable where the function is async.
-        given: the arguments that do not count, sessions perhaps.
+        look: the packed command that reads its value; empty where it is not at hand.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -68,7 +68,7 @@ class Request:
     key: str
     tags: tuple[str, ...]
     call: Callable[[], Any]
-    given: tuple[Any, ...] = ()
+    look: bytes = b""
     mode: Literal["read", "refresh", "renew"] = "read"
 
 

@@ -32,6 +32,11 @@ class Connection:
         self._opening: asyncio.Task[RedisUnavailable | None] | None = None
         self._backoff = Backoff()
 
+    @property
+    def link(self) -> Link | None:
+        """What stands now; None until somebody has opened it."""
+        return self._link
+
     async def run(self, commands: Sequence[Command], *, seconds: float) -> list[Any]:
         """Send commands and wait for their replies, in order.
 

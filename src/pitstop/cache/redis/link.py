@@ -16,7 +16,7 @@ from pitstop.cache.redis.address import Address
 from pitstop.cache.redis.handshake import Command, lost, pack
 from pitstop.errors import RedisUnavailable
 
-__all__ = ["Link"]
+__all__ = ["Link", "pack"]
 
 BACKLOG_BYTES = 64 * 1024 * 1024
 TICK_SECONDS = 0.01  # a caller is told so much late at most; a silent server costs no scan for each of them
@@ -83,6 +83,19 @@ class Link(asyncio.Protocol):
         else:
             self._outgoing.extend([pack(command) for command in commands])
         self._batches.append(_Batch(future, len(commands), deadline))
+        if deadline < self._timer_at:
+            self._arm(deadline)
+        return future
+
+    def ask_packed(self, packed: bytes, seconds: float) -> "asyncio.Future[list[Any]]":
+        """The same for one command that is packed already."""
+        loop = self._loop
+        deadline = loop.time() + seconds
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        if not self._outgoing:
+            loop.call_soon(self._flush)
+        self._outgoing.append(packed)
+        self._batches.append(_Batch(future, 1, deadline))
         if deadline < self._timer_at:
             self._arm(deadline)
         return future

@@ -55,6 +55,20 @@ class Client:
         self._begin()
         _CLIENTS.add(self)
 
+    def ask(self, packed: bytes, *, seconds: float) -> "asyncio.Future[list[Any]] | None":
+        """Send one packed command the shortest way: to one server that is known and connected; else None.
+
+        Args:
+            packed: by ``hiredis.pack_command``.
+            seconds: to wait for the reply.
+        """
+        topology = self._topology
+        if topology is None or topology.owners or self._stale:
+            return None
+        pool = self._pools.get(asyncio.get_running_loop())
+        link = None if pool is None else pool.connection(topology.masters[0]).link
+        return None if link is None or link.lost is not None else link.ask_packed(packed, seconds)
+
     async def run(
         self,
         commands: Sequence[Command],
