@@ -124,11 +124,28 @@ class Invalidation:
             yield from self._joined(self._coherence)
             yield from tell(tags, self._coherence)
         except RedisUnavailable:
-            self._write_down(tags)
-            self.remember(tags)
-            yield from self.wait_out()
-            if not self._forgives:
+            told = yield from self._told_late(tags)
+            if not told and not self._forgives:
                 raise
+
+    def _told_late(self, tags: tuple[str, ...]) -> Steps[bool]:
+        """What could not be told is told after all, or when it ends nobody else relies on Redis any more.
+
+        Returns:
+            whether it is told, and known to everybody.
+        """
+        self._write_down(tags)
+        self.remember(tags)
+        yield from self.wait_out()
+        try:
+            yield from self._replayed(tags)
+        except RedisUnavailable:
+            yield from self.wait_out()
+            return False
+        if self._strict:
+            # there may be no lease to be acknowledged to: who does not hear of it within a lease has none either
+            yield Wait(Future(), self._lease * _MARGIN)
+        return True
 
     def _write_down(self, tags: tuple[str, ...]) -> None:
         self._changes.record(tags)
@@ -215,8 +232,8 @@ class Invalidation:
                 checked((yield [self._commands.tell(encode_announcement(message))]))
             else:  # the server has lost it: somebody may have kept what was before the commit
                 yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
-        except RedisUnavailable:
-            self.remember(fence.tags)
+        except RedisUnavailable:  # it may be away because it was started anew, without the fence
+            yield from self._told_late(fence.tags)
 
     def _announce(
         self, tags: tuple[str, ...], coherence: Coherence, *, fence: bytes, seconds: float
@@ -263,14 +280,8 @@ class Invalidation:
         """That commit is over; tell Redis what it changed now, should it just be back, or later."""
         with self._lock:
             self._unfenced -= 1
-        if not tags:
-            return
-        self._write_down(tags)
-        self.remember(tags)
-        try:
-            yield from self._replayed(tags)
-        except RedisUnavailable:
-            return
+        if tags:
+            yield from self._told_late(tags)
 
     def remember(self, tags: Iterable[str]) -> None:
         """Tell Redis later; until then this process does without it."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Select, create_engine, insert, select
+from sqlalchemy import Select, create_engine, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -73,6 +73,11 @@ class Counters:
         with Session(self.sync_engine) as session:
             session.get_one(Counter, row).version = version
             session.commit()
+
+    async def write_past(self, row: int, version: int) -> None:
+        """Write a version of a row without a session: nothing is invalidated."""
+        async with self.engine.begin() as connection:
+            await connection.execute(update(Counter).where(Counter.id == row).values(version=version))
 
     async def stored(self, row: int) -> int:
         """What the database holds, past the cache."""

@@ -5,13 +5,16 @@ import json
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from pitstop.cache.cache import Cache
 from pitstop.cache.clock import clock
@@ -45,6 +48,18 @@ class Results:
             "errors": dict(self.errors),
             **more,
         }
+
+
+class Stop:
+    """Stops the next commit of the process when it is fenced, once."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        event.listen(Session, "before_commit", self._stop, once=True)
+
+    def _stop(self, session: Session) -> None:
+        self.reached.set()
+        self.go_on.wait(20.0)
 
 
 class Worker:
@@ -157,6 +172,34 @@ class Worker:
             return {"error": repr(error), "seconds": clock() - began}
         self.board.acknowledge(row, version, now=clock())
         return {"version": version, "seconds": clock() - began}
+
+    async def begin_commit(self, *, row: int) -> dict[str, Any]:
+        """A commit up to its COMMIT, which waits for :meth:`end_commit`; what must be fenced is."""
+        version = self.board.acknowledged(row) + 1
+        self._stopped = Stop()
+        self._committing = asyncio.create_task(asyncio.to_thread(self.counters.write_sync, row, version)), row, version
+        reached = asyncio.create_task(asyncio.to_thread(self._stopped.reached.wait, 20.0))
+        await asyncio.wait([reached, self._committing[0]], return_when=asyncio.FIRST_COMPLETED)
+        return {"reached": self._stopped.reached.is_set()}
+
+    async def end_commit(self) -> dict[str, Any]:
+        """The rest of it."""
+        self._stopped.go_on.set()
+        committing, row, version = self._committing
+        await committing
+        self.board.acknowledge(row, version, now=clock())
+        return {"version": version}
+
+    async def change(self, *, row: int, blocking: bool = False) -> dict[str, Any]:
+        """Write past the sessions, and invalidate by hand."""
+        version = self.board.acknowledged(row) + 1
+        await self.counters.write_past(row, version)
+        try:
+            await self.cache.invalidate(f"counter:{row}")
+        except RedisUnavailable as error:
+            return {"error": repr(error)}
+        self.board.acknowledge(row, version, now=clock())
+        return {"version": version}
 
     async def gather(self, *, row: int, callers: int, cancelled: int = 0) -> dict[str, Any]:
         """Many callers of one key at once."""
