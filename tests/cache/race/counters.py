@@ -52,7 +52,7 @@ class Counters:
     def __init__(
         self, database_url: str, cache: Cache, *, isolation: str, linger: float, tracked: bool = False
     ) -> None:
-        self.linger = linger
+        self.linger, self.steady = linger, False
         self.loads = 0
         self.engine = create_async_engine(database_url, isolation_level=isolation, pool_size=12, max_overflow=20)
         self.sync_engine = create_engine(
@@ -88,6 +88,9 @@ class Counters:
         await self.engine.dispose()
         self.sync_engine.dispose()
 
+    def _pause(self) -> float:
+        return self.linger * (1.0 if self.steady else random.random())
+
     def _cached(self, cache: Cache, *, tracked: bool) -> dict[str, Callable[[int], Any]]:
         tagged = cache.cached(ttl=600, tags=["counter:{row}"])
 
@@ -96,7 +99,7 @@ class Counters:
             self.loads += 1
             async with AsyncSession(self.engine) as session:
                 version = (await session.execute(_version(row))).scalar_one()
-                await asyncio.sleep(random.random() * self.linger)
+                await asyncio.sleep(self._pause())
             return version
 
         @tagged
@@ -104,7 +107,7 @@ class Counters:
             self.loads += 1
             with Session(self.sync_engine) as session:
                 version = session.execute(_version(row)).scalar_one()
-                time.sleep(random.random() * self.linger)
+                time.sleep(self._pause())
             return version
 
         found: dict[str, Callable[[int], Any]] = {"async": version_of, "sync": version_of_sync}
@@ -115,7 +118,7 @@ class Counters:
                 self.loads += 1
                 async with AsyncSession(self.engine) as session:
                     version = (await session.get_one(Counter, row)).version
-                    await asyncio.sleep(random.random() * self.linger)
+                    await asyncio.sleep(self._pause())
                 return version
 
             found["tracked"] = tracked_version_of

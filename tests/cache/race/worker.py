@@ -215,9 +215,47 @@ class Worker:
             "cancelled": sum(isinstance(each, asyncio.CancelledError) for each in outcomes),
         }
 
-    async def linger(self, *, seconds: float) -> dict[str, Any]:
-        """How long loads take from now on."""
-        self.counters.linger = seconds
+    async def commits(self, *, rows: list[int], pause: float = 0.0) -> dict[str, Any]:
+        """One commit of each row after the other; how long each took."""
+        seconds = []
+        for row in rows:
+            seconds.append((await self.write(row=row))["seconds"])
+            await asyncio.sleep(pause)
+        return {"write_seconds": seconds}
+
+    async def reads(self, *, row: int, number: int, pause: float = 0.0) -> dict[str, Any]:
+        """Reads of one row, one after the other: what each took, and how many came from the cache."""
+        seconds, before, stale = [], self.counters.loads, 0
+        for _ in range(number):
+            answer = await self.read(row=row)
+            seconds.append(answer["seconds"])
+            stale += answer["got"] < answer["expected"]
+            await asyncio.sleep(pause)
+        loads = self.counters.loads - before
+        return {"read_seconds": seconds, "loads": loads, "stale": stale}
+
+    async def bypassed(self, *, row: int, number: int) -> dict[str, Any]:
+        """Reads past the cache."""
+        seconds = []
+        for _ in range(number):
+            began = clock()
+            await self.counters.readers["async"].bypass(row)  # type: ignore[attr-defined]
+            seconds.append(clock() - began)
+        return {"read_seconds": seconds}
+
+    async def silence(self) -> dict[str, Any]:
+        """Commit without the cache from now on."""
+        self._rules, self.cache._fence._rules = self.cache._fence._rules, []
+        return {}
+
+    async def speak(self) -> dict[str, Any]:
+        """Commit with it again."""
+        self.cache._fence._rules = self._rules
+        return {}
+
+    async def linger(self, *, seconds: float, steady: bool = False) -> dict[str, Any]:
+        """How long loads take from now on, at most or exactly."""
+        self.counters.linger, self.counters.steady = seconds, steady
         return {}
 
     async def store(self, *, seconds: float, own: list[int], rows: int, callers: int) -> dict[str, Any]:
