@@ -136,7 +136,7 @@ class Cache:
                 changes=self._changes,
                 policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
                 recover=self._recover,
-                tick=self._upkeep.run,
+                tick=self._tick,
                 drop=self._memory.drop,
             )
         soft = {"client": self._client, "coherence": self._coherence, "soft_seconds": soft_timeout}
@@ -489,6 +489,10 @@ class Cache:
 
     def _recover(self) -> None:
         self._invalidation.replay()
+
+    def _tick(self) -> None:
+        self._upkeep.run()
+        self._invalidation.sweep()
 
     def _plain(self, key: str, fresh: float) -> Request:
         recipe = Recipe(name=f"cache.set({key!r})", namespace="default", codec=_PLAIN, ttl=fresh)

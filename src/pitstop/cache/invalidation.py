@@ -82,6 +82,7 @@ class Invalidation:
         self._away_since: float | None = None
         self._unfenced = 0
         self.standing: dict[bytes, Fence] = {}
+        self._vain: dict[bytes, tuple[str, ...]] = {}
 
     async def tags(self, tags: Iterable[str]) -> None:
         """Invalidate tags, by their internal names. When it returns, nobody serves what carried them.
@@ -202,14 +203,16 @@ class Invalidation:
             return Fence(fence, tags, clock() + FENCE_SECONDS)
         yield from self._joined(coherence)
         until = clock() + FENCE_SECONDS  # by our clock it ends sooner than by that of Redis
-        checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
-        self._changes.open(fence, tags, until=until)
-        standing = self.standing[fence] = Fence(fence, tags, until)
+        standing = Fence(fence, tags, until)
         try:
+            checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
+            self._changes.open(fence, tags, until=until)
+            self.standing[fence] = standing
             yield from self._announce(tags, coherence, fence=fence, seconds=FENCE_SECONDS)
         except BaseException:
             self.standing.pop(fence, None)
             self._changes.close(fence, tags)
+            self._vain[fence] = tags
             raise
         self._away_since = None
         return standing
@@ -234,6 +237,20 @@ class Invalidation:
                 yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
         except RedisUnavailable:  # it may be away because it was started anew, without the fence
             yield from self._told_late(fence.tags)
+
+    def sweep(self) -> None:
+        """Take off the fences that were put up in vain; in the coherence thread, at each renewal."""
+        for fence, tags in list(self._vain.items()):
+            try:
+                self._blocking.drive(self._taken_off(fence, tags))
+            except RedisUnavailable:
+                return  # next time; or it runs out by itself
+            del self._vain[fence]
+
+    def _taken_off(self, fence: bytes, tags: tuple[str, ...]) -> Steps[None]:
+        checked((yield [self._commands.release(tag, fence, seconds=_TOKEN_SECONDS) for tag in tags]))
+        message = Announcement(fence, b"", False, tags)
+        checked((yield [self._commands.tell(encode_announcement(message))]))
 
     def _announce(
         self, tags: tuple[str, ...], coherence: Coherence, *, fence: bytes, seconds: float
