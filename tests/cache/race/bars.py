@@ -83,7 +83,7 @@ def bounded(ground: Ground, *, seconds: float) -> list[Figure]:
     """The same without waiting: the writing process sees what it wrote, the others after the bound at most."""
     with ground.party("bounded", rows=16, coherence="bounded") as party:
         answers = party.all("race", seconds=seconds, kinds=["async", "sync"], writers=2)
-    own = sum(example[2] % 4 == example[0] for each in answers for example in each["examples"])
+    own = _sum(answers, "own")
     behind = sorted(moment for each in answers for moment in each["behind"])
     worst = behind[-1] if behind else 0.0
     return [
@@ -178,6 +178,7 @@ def hang(ground: Ground, *, failure: str) -> list[Figure]:
         loading = first.do("bypassed", row=0, number=50)["read_seconds"]
         ground.redis.freeze()
         try:
+            cold = first.do("reads", row=2, number=10)["read_seconds"]
             hung = first.do("reads", row=0, number=150, pause=0.02)
             commits = [first.do("write", row=0), first.do("write", row=0)]
             after = first.do("reads", row=0, number=20)
@@ -187,21 +188,22 @@ def hang(ground: Ground, *, failure: str) -> list[Figure]:
         time.sleep(LEASE * 2)
         back = second.do("reads", row=0, number=20)
     stale = hung["stale"] + after["stale"] + back["stale"] + sum(each["got"] < each["expected"] for each in woken)
-    slow = [each for each in hung["read_seconds"] if each > SOFT / 2]
-    rest = sorted(each for each in hung["read_seconds"] if each <= SOFT / 2)
+    every = cold + hung["read_seconds"]
+    slow = [each for each in every if each > SOFT / 2]
+    rest = [each for each in every if each <= SOFT / 2]
     told = ", ".join(f"{each['seconds'] * 1000:.0f} ms {'refused' if 'error' in each else ''}" for each in commits)
     return [
         Figure(f"hang, {failure}: reads before (memory / database) p50", f"{_ms(warm, 0.5)} / {_ms(loading, 0.5)}"),
         Figure(
             f"hang, {failure}: slow reads, the slowest",
-            f"{len(slow)} of {len(hung['read_seconds'])}, {max(hung['read_seconds']) * 1000:.0f} ms",
+            f"{len(slow)} of {len(every)}, {max(every) * 1000:.0f} ms",
             f"<= 3, {SOFT:g} s + 0.1 s",
-            len(slow) <= 3 and max(hung["read_seconds"]) <= SOFT + 0.1,
+            len(slow) <= 3 and max(every) <= SOFT + 0.1,
         ),
         Figure(f"hang, {failure}: the others p50 / p99", f"{_ms(rest, 0.5)} / {_ms(rest, 0.99)}"),
         Figure(f"hang, {failure}: two commits", told),
         Figure(f"hang, {failure}: stale reads", str(stale), "0", stale == 0),
-        Figure(f"hang, {failure}: loads of 20 reads when it is back", str(back["loads"])),
+        Figure(f"hang, {failure}: loads of 20 reads when it is back", str(back["loads"]), "<= 1", back["loads"] <= 1),
     ]
 
 

@@ -29,7 +29,7 @@ class Results:
     """What happened in one order."""
 
     def __init__(self) -> None:
-        self.reads = self.commits = 0
+        self.reads = self.commits = self.own = 0
         self.stale: list[list[Any]] = []
         self.behind: list[float] = []
         self.read_seconds: list[float] = []
@@ -43,6 +43,7 @@ class Results:
             "stale": len(self.stale),
             "examples": self.stale[:_SHOWN],
             "behind": self.behind,
+            "own": self.own,
             "read_seconds": self.read_seconds,
             "write_seconds": self.write_seconds,
             "errors": dict(self.errors),
@@ -73,6 +74,7 @@ class Worker:
     def __init__(self, orders: dict[str, Any]) -> None:
         self.index: int = orders["index"]
         self._window, self._pace = 0, 0.0
+        self._own: frozenset[int] = frozenset()
         self._enough = asyncio.Event()
         self.board = Board(Path(orders["board"]), orders["rows"])
         self.cache = Cache(orders["redis_url"], **orders["cache"])
@@ -116,7 +118,7 @@ class Worker:
             until_told: whether :meth:`enough` may end it.
         """
         results = Results()
-        self._window, self._pace = window or rows, pace
+        self._window, self._pace, self._own = window or rows, pace, frozenset(own or ())
         stop = asyncio.Event()
         until = clock() + seconds
         loads = self.counters.loads
@@ -319,6 +321,7 @@ class Worker:
             behind = self.board.behind(row, got, began=began)
             results.stale.append([self.index, kind, row, expected, got, round(behind, 4)])
             results.behind.append(behind)
+            results.own += row in self._own
 
     async def _write(
         self, results: Results, own: list[int], until: float, commits: int, blocking: bool, timed: bool
