@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from pitstop.cache.cache import Cache
 from pitstop.servers.address import psycopg_url
@@ -49,6 +49,9 @@ def killed(orders: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
 def serve() -> None:
     """Take orders until there are no more; this process itself has no thread and no connection."""
     orders = json.loads(sys.stdin.readline())
+    # what every child would do anew
+    configure_mappers()
+    create_engine(psycopg_url(orders["database_url"])).dispose()
     for line in sys.stdin:
         print(json.dumps(killed(orders, json.loads(line))), flush=True)
 
