@@ -144,7 +144,7 @@ class Invalidation:
             yield from self.wait_out()
             return False
         if self._strict:
-            # there may be no lease to be acknowledged to: who does not hear of it within a lease has none either
+            # there may be no lease to be acknowledged to; who does not hear of it within one has none either
             yield Wait(Future(), self._lease * _MARGIN)
         return True
 

@@ -66,7 +66,7 @@ class Ground:
 
 
 def strict(ground: Ground, *, rounds: int, seconds: float, tracked: bool = False) -> list[Figure]:
-    """Commits in four processes, which all read meanwhile: the three isolation levels, async and sync."""
+    """Commits in four processes, which all read meanwhile: three isolation levels, async and sync."""
     kinds = ["async", "sync", "tracked"] if tracked else ["async", "sync"]
     with ground.party("strict", rows=16, tracked=tracked) as party:
         answers = party.all("race", seconds=seconds, commits=rounds // 4, kinds=kinds, writers=4, pace=0.002)
@@ -91,7 +91,12 @@ def bounded(ground: Ground, *, seconds: float) -> list[Figure]:
         Figure("bounded: stale in the writing process", str(own), "0", own == 0),
         Figure("bounded: stale elsewhere", str(len(behind))),
         Figure("bounded: behind p50 / p99", f"{_ms(behind, 0.5)} / {_ms(behind, 0.99)}"),
-        Figure("bounded: behind at most", f"{worst * 1000:.1f} ms", f"{LEASE:g} s + scheduling", worst < LEASE + 0.5),
+        Figure(
+            "bounded: behind at most",
+            f"{worst * 1000:.1f} ms",
+            f"{LEASE:g} s + scheduling",
+            worst < LEASE + 0.5,
+        ),
     ]
 
 
@@ -102,18 +107,24 @@ def killed(ground: Ground, *, writers: int, bypass: bool = False) -> list[Figure
         figures = [
             Figure("killed: writers", str(found["killed"])),
             Figure("killed: reads about them", str(found["reads"])),
-            Figure("killed: stale reads", f"{found['stale']} {found['examples'] or ''}", "0", not found["stale"]),
+            Figure(
+                "killed: stale reads", f"{found['stale']} {found['examples'] or ''}", "0", not found["stale"]
+            ),
         ]
         if bypass:
             seconds = seconds_of_bypass(party, writers)
-            figures.append(Figure("killed: its rows are loaded for", f"{seconds:.1f} s", "<= 32 s", seconds <= 32))
+            figures.append(
+                Figure("killed: its rows are loaded for", f"{seconds:.1f} s", "<= 32 s", seconds <= 32)
+            )
     return figures
 
 
 TROUBLES = ("frozen", "hung", "hung shortly", "restarted", "cut", "half open", "delayed")
 
 
-def troubled(ground: Ground, what: str, *, seconds: float, order: str, failure: str = "refuse") -> list[Figure]:
+def troubled(
+    ground: Ground, what: str, *, seconds: float, order: str, failure: str = "refuse"
+) -> list[Figure]:
     """A race (``race`` of commits, or ``store`` of values by hand) in one of the troubles."""
     name = f"{what}, {order}, {failure}"
     with proxies(ground.redis, 4) as ways:
@@ -187,13 +198,20 @@ def hang(ground: Ground, *, failure: str) -> list[Figure]:
         woken = [each for _ in range(20) for each in [first.do("read", row=0), second.do("read", row=0)]]
         time.sleep(LEASE * 2)
         back = second.do("reads", row=0, number=20)
-    stale = hung["stale"] + after["stale"] + back["stale"] + sum(each["got"] < each["expected"] for each in woken)
+    stale = (
+        hung["stale"] + after["stale"] + back["stale"] + sum(each["got"] < each["expected"] for each in woken)
+    )
     every = cold + hung["read_seconds"]
     slow = [each for each in every if each > SOFT / 2]
     rest = [each for each in every if each <= SOFT / 2]
-    told = ", ".join(f"{each['seconds'] * 1000:.0f} ms {'refused' if 'error' in each else ''}" for each in commits)
+    told = ", ".join(
+        f"{each['seconds'] * 1000:.0f} ms {'refused' if 'error' in each else ''}" for each in commits
+    )
     return [
-        Figure(f"hang, {failure}: reads before (memory / database) p50", f"{_ms(warm, 0.5)} / {_ms(loading, 0.5)}"),
+        Figure(
+            f"hang, {failure}: reads before (memory / database) p50",
+            f"{_ms(warm, 0.5)} / {_ms(loading, 0.5)}",
+        ),
         Figure(
             f"hang, {failure}: slow reads, the slowest",
             f"{len(slow)} of {len(every)}, {max(every) * 1000:.0f} ms",
@@ -203,7 +221,12 @@ def hang(ground: Ground, *, failure: str) -> list[Figure]:
         Figure(f"hang, {failure}: the others p50 / p99", f"{_ms(rest, 0.5)} / {_ms(rest, 0.99)}"),
         Figure(f"hang, {failure}: two commits", told),
         Figure(f"hang, {failure}: stale reads", str(stale), "0", stale == 0),
-        Figure(f"hang, {failure}: loads of 20 reads when it is back", str(back["loads"]), "<= 1", back["loads"] <= 1),
+        Figure(
+            f"hang, {failure}: loads of 20 reads when it is back",
+            str(back["loads"]),
+            "<= 1",
+            back["loads"] <= 1,
+        ),
     ]
 
 

@@ -54,7 +54,9 @@ class Counters:
     ) -> None:
         self.linger, self.steady = linger, False
         self.loads = 0
-        self.engine = create_async_engine(database_url, isolation_level=isolation, pool_size=12, max_overflow=20)
+        self.engine = create_async_engine(
+            database_url, isolation_level=isolation, pool_size=12, max_overflow=20
+        )
         self.sync_engine = create_engine(
             psycopg_url(database_url), isolation_level=isolation, pool_size=4, max_overflow=20
         )

@@ -14,7 +14,12 @@ WINDOW = 32
 
 
 def kill_writers(
-    party: Party, number: int, *, at: Sequence[str] = ("committed", "fenced"), pace: float = 0.01, callers: int = 4
+    party: Party,
+    number: int,
+    *,
+    at: Sequence[str] = ("committed", "fenced"),
+    pace: float = 0.01,
+    callers: int = 4,
 ) -> dict[str, Any]:
     """Have writers be killed, one row each, while all processes read the rows about them.
 

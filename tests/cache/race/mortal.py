@@ -18,7 +18,7 @@ _HOOKS = {"fenced": "before_commit", "committed": "after_commit"}
 
 
 def commit_and_die(orders: dict[str, Any], row: int, version: int, at: str) -> None:
-    """Commit a version of a row and be killed: ``fenced`` before COMMIT, or ``committed`` before it is told."""
+    """Commit a version of a row and be killed: ``fenced`` before COMMIT, ``committed`` before it is told."""
     cache = Cache(orders["redis_url"], **orders["cache"])
     cache.invalidate_on_commit(Counter, tags=lambda counter: [f"counter:{counter.id}"])
 

@@ -8,7 +8,7 @@ from tests.cache.server import OwnRedis
 
 
 def test_a_refused_commit_leaves_no_fence(tmp_path: Path, database_url: str, own_redis: OwnRedis) -> None:
-    """What a commit would have changed is kept again soon after Redis is back, not when the fence has run out."""
+    """What a commit would have changed is kept soon after Redis is back, not when a fence has run out."""
     party = Party(
         tmp_path / "party",
         database_url=database_url,

@@ -14,7 +14,7 @@ def verify(figures: list[Figure]) -> None:
 
 def test_strict(ground: Ground) -> None:
     """Four processes that write and read see no value older than an acknowledged commit."""
-    verify(bars.strict(ground, rounds=400, seconds=4.0))
+    verify(bars.strict(ground, rounds=400, seconds=3.0))
 
 
 @pytest.mark.slow
@@ -25,13 +25,13 @@ def test_strict_for_long(ground: Ground) -> None:
 
 
 def test_bounded(ground: Ground) -> None:
-    """Without waiting, the writing process sees its own commits, and the others are behind by the bound at most."""
+    """Without waiting, a process sees its own commits, and others are behind by the bound at most."""
     verify(bars.bounded(ground, seconds=3.0))
 
 
 def test_killed_writers(ground: Ground) -> None:
     """Writers killed on both sides of COMMIT leave nothing stale."""
-    verify(bars.killed(ground, writers=8))
+    verify(bars.killed(ground, writers=6))
 
 
 @pytest.mark.slow
@@ -44,13 +44,13 @@ def test_many_killed_writers(ground: Ground) -> None:
 @pytest.mark.parametrize("what", ["frozen", "hung shortly", "cut"])
 def test_commits_in_trouble(ground: Ground, what: str) -> None:
     """Commits race while processes or Redis stand still, or connections are cut: nothing stale."""
-    verify(bars.troubled(ground, what, seconds=4.0, order="race"))
+    verify(bars.troubled(ground, what, seconds=3.0, order="race"))
 
 
 @pytest.mark.parametrize("what", ["frozen", "restarted", "half open"])
 def test_values_by_hand_in_trouble(ground: Ground, what: str) -> None:
     """``set``, ``get`` and ``delete`` race in the same troubles: nobody gets what was before a ``set``."""
-    verify(bars.troubled(ground, what, seconds=4.0, order="store"))
+    verify(bars.troubled(ground, what, seconds=3.0, order="store"))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What a commit or ``invalidate`` has promised when it returns, with Redis in trouble while it was under way."""
+"""What a commit or ``invalidate`` has promised when it returns, with Redis in trouble meanwhile."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def read_until_kept(reader: Runner, row: int) -> None:
 def test_redis_restarted_between_fence_and_commit(
     tmp_path: Path, database_url: str, own_redis: OwnRedis, slow_proxy: Proxy, kind: str
 ) -> None:
-    """A fence that the server lost does not let a commit return before the old value is out of every process."""
+    """A commit whose fence the server lost returns when the old value is out of every process."""
     urls = [own_redis.url, slow_proxy.url]
     party = Party(
         tmp_path / "party",
@@ -63,7 +63,7 @@ def test_redis_restarted_between_fence_and_commit(
 def test_redis_back_between_the_last_attempt_and_commit(
     tmp_path: Path, database_url: str, own_redis: OwnRedis, slow_proxy: Proxy
 ) -> None:
-    """A commit without a fence returns when what others kept of before is gone, should Redis be back for them."""
+    """A commit without a fence returns when what others kept is gone, should Redis be back for them."""
     urls = [own_redis.url, slow_proxy.url]
     party = Party(
         tmp_path / "party", database_url=database_url, redis_urls=urls, workers=2, soft_timeout=2.0, lease=2.0
@@ -84,7 +84,7 @@ def test_redis_back_between_the_last_attempt_and_commit(
 def test_invalidate_over_a_short_outage(
     tmp_path: Path, database_url: str, own_redis: OwnRedis, slow_proxy: Proxy
 ) -> None:
-    """What could be told only at the second attempt has been heard by everybody when ``invalidate`` returns."""
+    """What is told only at the second attempt is heard by everybody when ``invalidate`` returns."""
     with Proxy(own_redis.port) as unsteady:
         party = Party(
             tmp_path / "party",

@@ -2,9 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 from pitstop.cache.clock import clock
 from tests.cache.race.party import Runner

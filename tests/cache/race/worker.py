@@ -67,8 +67,8 @@ class Worker:
     """Does what it is told.
 
     Args:
-        orders: the first line: ``database_url``, ``redis_url``, ``board``, ``rows``, ``index``, ``isolation``,
-            ``linger`` and the arguments of the cache.
+        orders: the first line: ``database_url``, ``redis_url``, ``board``, ``rows``, ``index``,
+            ``isolation``, ``linger`` and the arguments of the cache.
     """
 
     def __init__(self, orders: dict[str, Any]) -> None:
@@ -179,7 +179,11 @@ class Worker:
         """A commit up to its COMMIT, which waits for :meth:`end_commit`; what must be fenced is."""
         version = self.board.acknowledged(row) + 1
         self._stopped = Stop()
-        self._committing = asyncio.create_task(asyncio.to_thread(self.counters.write_sync, row, version)), row, version
+        self._committing = (
+            asyncio.create_task(asyncio.to_thread(self.counters.write_sync, row, version)),
+            row,
+            version,
+        )
         reached = asyncio.create_task(asyncio.to_thread(self._stopped.reached.wait, 20.0))
         await asyncio.wait([reached, self._committing[0]], return_when=asyncio.FIRST_COMPLETED)
         return {"reached": self._stopped.reached.is_set()}
@@ -261,7 +265,7 @@ class Worker:
         return {}
 
     async def store(self, *, seconds: float, own: list[int], rows: int, callers: int) -> dict[str, Any]:
-        """``set``, ``get`` and ``delete`` of values: nobody may get what was before an acknowledged ``set``."""
+        """``set``, ``get`` and ``delete``: nobody may get what was before an acknowledged ``set``."""
         results, until = Results(), clock() + seconds
         work = [asyncio.create_task(self._get(results, until, rows)) for _ in range(callers)]
         work += [asyncio.create_task(self._set(results, until, row)) for row in own]
