@@ -80,7 +80,7 @@ def strict(ground: Ground, *, rounds: int, seconds: float, tracked: bool = False
 
 
 def bounded(ground: Ground, *, seconds: float) -> list[Figure]:
-    """The same without waiting: the writing process sees what it wrote, the others after the bound at most."""
+    """The same without waiting: a process sees what it wrote, the others after the bound at most."""
     with ground.party("bounded", rows=16, coherence="bounded") as party:
         answers = party.all("race", seconds=seconds, kinds=["async", "sync"], writers=2)
     own = _sum(answers, "own")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -17,14 +18,21 @@ from tests.cache.race.counters import Counter
 _HOOKS = {"fenced": "before_commit", "committed": "after_commit"}
 
 
-def commit_and_die(orders: dict[str, Any], row: int, version: int, at: str) -> None:
-    """Commit a version of a row and be killed: ``fenced`` before COMMIT, ``committed`` before it is told."""
+def commit_and_die(
+    orders: dict[str, Any], row: int, version: int, at: str, pause: float = 0.0
+) -> None:
+    """Commit a version of a row and be killed: ``fenced`` before COMMIT, ``committed`` before it is told.
+
+    ``pause`` seconds lie between fence and COMMIT.
+    """
     cache = Cache(orders["redis_url"], **orders["cache"])
     cache.invalidate_on_commit(Counter, tags=lambda counter: [f"counter:{counter.id}"])
 
     def die(session: Session) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    if pause:
+        event.listen(Session, "before_commit", lambda session: time.sleep(pause))
     # after the cache has fenced, or before it hears of the commit
     event.listen(Session, _HOOKS[at], die, insert=at == "committed")
     engine = create_engine(psycopg_url(orders["database_url"]), isolation_level=orders["isolation"])

@@ -1,5 +1,6 @@
 """What a commit or ``invalidate`` has promised when it returns, with Redis in trouble meanwhile."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from pitstop.cache.clock import clock
+from pitstop.cache.commands import Commands
+from pitstop.cache.request import user_tag
+from pitstop.servers.process import wait_until
+from tests.cache.race.kills import mortal
 from tests.cache.race.party import Party, Runner
 from tests.cache.race.proxy import Proxy
 from tests.cache.server import OwnRedis
@@ -31,6 +36,12 @@ def read_until_kept(reader: Runner, row: int) -> None:
         loads = answer["loads"]
         time.sleep(0.02)
     raise AssertionError(f"row {row} was not kept within 20 s")
+
+
+def is_fenced(redis: OwnRedis, tag: str) -> bool:
+    """Whether a writer's fence stands on a tag."""
+    token = redis.command("GET", Commands("pitstop").token(user_tag(tag)).decode())
+    return isinstance(token, bytes) and token.startswith(b"!")
 
 
 @pytest.mark.parametrize("kind", ["refuse", "outbox"])
@@ -107,3 +118,46 @@ def test_invalidate_over_a_short_outage(
             assert answer == {"version": 2}
             answer = reader.do("read", row=0)
             assert answer["got"] >= answer["expected"]
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="nobody is left to know of the fence: both lost it")
+def test_redis_restarted_under_a_writer_that_is_killed(
+    tmp_path: Path, database_url: str, own_redis: OwnRedis
+) -> None:
+    """A fence that the server lost, of a writer that is killed after its COMMIT, leaves nothing stale."""
+    party = Party(tmp_path / "party", database_url=database_url, redis_urls=[own_redis.url], workers=2)
+    with party:
+        reader, dying = party.workers[READER], mortal(party, 0)
+        try:
+            reader.do("read", row=0)
+            dying.send({"row": 0, "version": 1, "at": "committed", "pause": 5.0})
+            assert wait_until(lambda: is_fenced(own_redis, "counter:0"), seconds=20.0)
+            own_redis.restart()
+            reader.do("reads", row=0, number=50, pause=0.02)
+            assert dying.answer()["signal"] == signal.SIGKILL
+            party.board.acknowledge(0, 1, now=clock())
+            answer = reader.do("read", row=0)
+            assert answer["got"] >= answer["expected"]
+        finally:
+            dying.end()
+
+
+@pytest.mark.slow
+def test_a_writer_frozen_for_longer_than_its_fence(
+    tmp_path: Path, database_url: str, own_redis: OwnRedis
+) -> None:
+    """The database ends the transaction of a writer that is frozen between fence and COMMIT."""
+    party = Party(tmp_path / "party", database_url=database_url, redis_urls=[own_redis.url], workers=2)
+    with party:
+        writer, reader = party.workers
+        reader.do("read", row=0)
+        assert writer.do("begin_commit", row=0)["reached"]
+        writer.freeze()
+        time.sleep(32.0)
+        read_until_kept(reader, 0)
+        writer.thaw()
+        with pytest.raises(RuntimeError, match="idle"):
+            writer.do("end_commit")
+        answer = reader.do("read", row=0)
+        assert answer["got"] == 0 == reader.do("stored", row=0)["version"]

@@ -175,6 +175,10 @@ class Worker:
         self.board.acknowledge(row, version, now=clock())
         return {"version": version, "seconds": clock() - began}
 
+    async def stored(self, *, row: int) -> dict[str, Any]:
+        """What the database holds."""
+        return {"version": await self.counters.stored(row)}
+
     async def begin_commit(self, *, row: int) -> dict[str, Any]:
         """A commit up to its COMMIT, which waits for :meth:`end_commit`; what must be fenced is."""
         version = self.board.acknowledged(row) + 1
