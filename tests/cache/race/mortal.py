@@ -18,9 +18,7 @@ from tests.cache.race.counters import Counter
 _HOOKS = {"fenced": "before_commit", "committed": "after_commit"}
 
 
-def commit_and_die(
-    orders: dict[str, Any], row: int, version: int, at: str, pause: float = 0.0
-) -> None:
+def commit_and_die(orders: dict[str, Any], row: int, version: int, at: str, pause: float = 0.0) -> None:
     """Commit a version of a row and be killed: ``fenced`` before COMMIT, ``committed`` before it is told.
 
     ``pause`` seconds lie between fence and COMMIT.

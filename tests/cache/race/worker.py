@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +20,8 @@ from pitstop.cache.clock import clock
 from pitstop.errors import FenceFailed, RedisUnavailable
 from tests.cache.race.board import Board
 from tests.cache.race.counters import Counters
-
-_SHOWN = 5
-
-
-class Results:
-    """What happened in one order."""
-
-    def __init__(self) -> None:
-        self.reads = self.commits = self.own = 0
-        self.stale: list[list[Any]] = []
-        self.behind: list[float] = []
-        self.read_seconds: list[float] = []
-        self.write_seconds: list[float] = []
-        self.errors: Tally[str] = Tally()
-
-    def told(self, **more: Any) -> dict[str, Any]:
-        return {
-            "reads": self.reads,
-            "commits": self.commits,
-            "stale": len(self.stale),
-            "examples": self.stale[:_SHOWN],
-            "behind": self.behind,
-            "own": self.own,
-            "read_seconds": self.read_seconds,
-            "write_seconds": self.write_seconds,
-            "errors": dict(self.errors),
-            **more,
-        }
+from tests.cache.race.results import Results
+from tests.cache.race.values import Values
 
 
 class Stop:
@@ -74,7 +47,6 @@ class Worker:
     def __init__(self, orders: dict[str, Any]) -> None:
         self.index: int = orders["index"]
         self._window, self._pace = 0, 0.0
-        self._own: frozenset[int] = frozenset()
         self._enough = asyncio.Event()
         self.board = Board(Path(orders["board"]), orders["rows"])
         self.cache = Cache(orders["redis_url"], **orders["cache"])
@@ -117,8 +89,8 @@ class Worker:
             pace: seconds between the reads of a caller.
             until_told: whether :meth:`enough` may end it.
         """
-        results = Results()
-        self._window, self._pace, self._own = window or rows, pace, frozenset(own or ())
+        results = Results(self.board, self.index, own or ())
+        self._window, self._pace = window or rows, pace
         stop = asyncio.Event()
         until = clock() + seconds
         loads = self.counters.loads
@@ -270,10 +242,8 @@ class Worker:
 
     async def store(self, *, seconds: float, own: list[int], rows: int, callers: int) -> dict[str, Any]:
         """``set``, ``get`` and ``delete``: nobody may get what was before an acknowledged ``set``."""
-        results, until = Results(), clock() + seconds
-        work = [asyncio.create_task(self._get(results, until, rows)) for _ in range(callers)]
-        work += [asyncio.create_task(self._set(results, until, row)) for row in own]
-        await asyncio.gather(*work)
+        results = Results(self.board, self.index, own)
+        await Values(self.cache, results).race(clock() + seconds, own=own, rows=rows, callers=callers)
         return results.told(**self._counts())
 
     async def close(self) -> dict[str, Any]:
@@ -298,7 +268,7 @@ class Worker:
                 continue
             if timed:
                 results.read_seconds.append(clock() - began)
-            self._judge(results, kind, row, expected, got, began)
+            results.judge(kind, row, expected, got, began)
             if self._pace or random.random() < 0.1:
                 await asyncio.sleep(self._pace)
 
@@ -319,17 +289,9 @@ class Worker:
                 continue
             if timed:
                 results.read_seconds.append(clock() - began)
-            self._judge(results, "sync", row, expected, got, began)
+            results.judge("sync", row, expected, got, began)
             if self._pace or random.random() < 0.1:
                 time.sleep(self._pace or 0.0005)
-
-    def _judge(self, results: Results, kind: str, row: int, expected: int, got: int, began: float) -> None:
-        results.reads += 1
-        if got < expected:
-            behind = self.board.behind(row, got, began=began)
-            results.stale.append([self.index, kind, row, expected, got, round(behind, 4)])
-            results.behind.append(behind)
-            results.own += row in self._own
 
     async def _write(
         self, results: Results, own: list[int], until: float, commits: int, blocking: bool, timed: bool
@@ -345,37 +307,6 @@ class Worker:
             done += 1
             results.commits += 1
             results.write_seconds.append(answer["seconds"])
-
-    async def _get(self, results: Results, until: float, rows: int) -> None:
-        while clock() < until:
-            row = random.randrange(rows)
-            expected, began = self.board.acknowledged(row), clock()
-            got = await self.cache.get(f"value:{row}")
-            if got is None:
-                results.errors["missing"] += 1
-            else:
-                self._judge(results, "get", row, expected, got, began)
-            if random.random() < 0.1:
-                await asyncio.sleep(0)
-
-    async def _set(self, results: Results, until: float, row: int) -> None:
-        version = self.board.acknowledged(row)
-        while clock() < until:
-            version += 1
-            began = clock()
-            if random.random() < 0.1:
-                try:
-                    await self.cache.delete(f"value:{row}")
-                except RedisUnavailable:
-                    results.errors["not deleted"] += 1
-            stored = await self.cache.set(f"value:{row}", version, ttl=600)
-            results.write_seconds.append(clock() - began)
-            if not stored:
-                results.errors["not stored"] += 1
-                await asyncio.sleep(0.01)
-                continue
-            results.commits += 1
-            self.board.acknowledge(row, version, now=clock())
 
     def _counts(self) -> dict[str, Any]:
         stats = self.cache.stats()
