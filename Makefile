@@ -8,7 +8,7 @@ JOBS   ?= auto
 OLDEST := .venv-oldest
 PEERS  := .venv-peers
 
-.PHONY: help install demo test test-slow test-oldest test-wheel check format bench bench-cache docs build clean
+.PHONY: help install demo test test-slow test-oldest test-wheel check format bench bench-cache race docs build clean
 
 help:  ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench-cache:  ## Put caches side by side, in .venv-peers (OPTIONS="--quick --onl
 	$(PEERS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PEERS)/bin/python -m pip install --quiet --constraint requirements/constraints.txt --constraint requirements/peers.txt --editable '.[servers]' --group peers
 	$(PEERS)/bin/python -m benchmarks cache $(OPTIONS)
+
+race: install  ## Race the cache's promise against real servers, half an hour (OPTIONS="--quick --only strict")
+	$(BIN)/python -m benchmarks cache_race $(OPTIONS)
 
 docs: install  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict

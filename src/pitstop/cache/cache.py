@@ -156,7 +156,7 @@ class Cache:
                 policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
                 recover=self._recover,
                 trusts=self._trusts,
-                tick=self._upkeep.run,
+                tick=self._tick,
                 drop=self._memory.drop,
             )
         soft = {"client": self._client, "coherence": self._coherence, "soft_seconds": soft_timeout}
@@ -659,6 +659,10 @@ class Cache:
         if self._invalidation.has_unfenced:
             return False  # the lease after that commit is another
         return self._outbox is None or self._outbox.trusts(holder)
+
+    def _tick(self) -> None:
+        self._upkeep.run()
+        self._invalidation.sweep()
 
     async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
         """Keys in Redis that match, a few hundred at a time."""

@@ -81,6 +81,7 @@ class Invalidation:
         self._away_since: float | None = None
         self._unfenced = 0
         self.standing: dict[bytes, Fence] = {}
+        self._vain: dict[bytes, tuple[str, ...]] = {}
 
     async def tags(self, tags: Iterable[str]) -> None:
         """Invalidate tags, by their internal names. When it returns, nobody serves what carried them.
@@ -121,7 +122,7 @@ class Invalidation:
         try:
             yield from self.release((yield from self.fence(tags)))
         except RedisUnavailable:
-            yield from self._told_later(tags)
+            yield from self._told_late_or_refused(tags)
 
     def _drop(self, keys: tuple[str, ...]) -> Steps[None]:
         tags = tuple(map(key_tag, keys))
@@ -136,16 +137,33 @@ class Invalidation:
             self._write_down(tags)
             yield from self._announce(tags, self._coherence, fence=_new_id(), seconds=0.0)
         except RedisUnavailable:
-            yield from self._told_later(tags)
+            yield from self._told_late_or_refused(tags)
 
-    def _told_later(self, tags: tuple[str, ...]) -> Steps[None]:
-        self._write_down(tags)
-        self.remember(tags)
-        yield from self.wait_out()
-        if not self._forgives:
+    def _told_late_or_refused(self, tags: tuple[str, ...]) -> Steps[None]:
+        told = yield from self._told_late(tags)
+        if not told and not self._forgives:
             raise RedisUnavailable(
                 f"redis cannot be told that {len(tags)} tags changed; it is told when it is back"
             )
+
+    def _told_late(self, tags: tuple[str, ...]) -> Steps[bool]:
+        """What could not be told is told after all, or when it ends nobody else relies on Redis any more.
+
+        Returns:
+            whether it is told, and known to everybody.
+        """
+        self._write_down(tags)
+        self.remember(tags)
+        yield from self.wait_out()
+        try:
+            yield from self._replayed(tags)
+        except RedisUnavailable:
+            yield from self.wait_out()
+            return False
+        if self._strict:
+            # there may be no lease to be acknowledged to; who does not hear of it within one has none either
+            yield Wait(Future(), self._lease * _MARGIN)
+        return True
 
     def _write_down(self, tags: tuple[str, ...]) -> None:
         self._changes.record(tags)
@@ -199,14 +217,16 @@ class Invalidation:
             return Fence(fence, tags, clock() + FENCE_SECONDS)
         yield from self._joined(coherence)
         until = clock() + FENCE_SECONDS  # by our clock it ends sooner than by that of Redis
-        checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
-        self._changes.open(fence, tags, until=until)
-        standing = self.standing[fence] = Fence(fence, tags, until)
+        standing = Fence(fence, tags, until)
         try:
+            checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
+            self._changes.open(fence, tags, until=until)
+            self.standing[fence] = standing
             yield from self._announce(tags, coherence, fence=fence, seconds=FENCE_SECONDS)
         except BaseException:
             self.standing.pop(fence, None)
             self._changes.close(fence, tags)
+            self._vain[fence] = tags
             raise
         self._away_since = None
         return standing
@@ -250,8 +270,22 @@ class Invalidation:
                 checked((yield [self._commands.tell(encode_announcement(message), fence.id)]))
             else:  # the server has lost it: somebody may have kept what was before the commit
                 yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
-        except RedisUnavailable:
-            self.remember(fence.tags)
+        except RedisUnavailable:  # it may be away because it was started anew, without the fence
+            yield from self._told_late(fence.tags)
+
+    def sweep(self) -> None:
+        """Take off the fences that were put up in vain; in the coherence thread, at each renewal."""
+        for fence, tags in list(self._vain.items()):
+            try:
+                self._blocking.drive(self._taken_off(fence, tags))
+            except RedisUnavailable:
+                return  # next time; or it runs out by itself
+            del self._vain[fence]
+
+    def _taken_off(self, fence: bytes, tags: tuple[str, ...]) -> Steps[None]:
+        checked((yield [self._commands.release(tag, fence, seconds=_TOKEN_SECONDS) for tag in tags]))
+        message = Announcement(fence, b"", False, tags)
+        checked((yield [self._commands.tell(encode_announcement(message), fence)]))
 
     def _announce(
         self, tags: tuple[str, ...], coherence: Coherence, *, fence: bytes, seconds: float
@@ -308,16 +342,10 @@ class Invalidation:
         """That commit is over; tell Redis what it changed now, should it just be back, or later."""
         with self._lock:
             self._unfenced -= 1
-        if not tags:
-            if self._coherence is not None:
-                self._coherence.distrust()  # the next lease may be approved
-            return
-        self._write_down(tags)
-        self.remember(tags)
-        try:
-            yield from self._replayed(tags)
-        except RedisUnavailable:
-            return
+        if tags:
+            yield from self._told_late(tags)
+        elif self._coherence is not None:
+            self._coherence.distrust()  # the next lease may be approved
 
     def remember(self, tags: Iterable[str]) -> None:
         """Tell Redis later; until then this process does without it."""

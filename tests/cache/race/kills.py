@@ -7,7 +7,7 @@ from typing import Any
 from pitstop.cache.clock import clock
 from tests.cache.race.party import Party, Runner
 
-__all__ = ["kill_writers", "seconds_of_bypass"]
+__all__ = ["kill_writers", "mortal", "seconds_of_bypass"]
 
 LANES = 4
 WINDOW = 32
@@ -29,11 +29,11 @@ def kill_writers(
         at: where they die, by turns.
         pace, callers: of the readers, as of :meth:`tests.cache.race.worker.Worker.race`.
     """
-    mortals = [_mortal(party, lane) for lane in range(LANES)]
+    mortals = [mortal(party, lane) for lane in range(LANES)]
     rows, lock, counts = iter(range(number)), threading.Lock(), dict.fromkeys(at, 0)
     errors: list[BaseException] = []
 
-    def lane(mortal: Runner) -> None:
+    def lane(dying: Runner) -> None:
         while not errors:
             with lock:
                 row = next(rows, None)
@@ -42,10 +42,10 @@ def kill_writers(
             where = at[row % len(at)]
             party.board.focus = row
             try:
-                mortal.send({"row": row, "version": 1, "at": where})
-                ended = mortal.answer()["signal"]
+                dying.send({"row": row, "version": 1, "at": where})
+                ended = dying.answer()["signal"]
                 if ended != 9:
-                    raise RuntimeError(f"a writer was not killed; it said: {mortal.log.read_text()[-3000:]}")
+                    raise RuntimeError(f"a writer was not killed; it said: {dying.log.read_text()[-3000:]}")
             except BaseException as error:
                 errors.append(error)
                 return
@@ -58,7 +58,7 @@ def kill_writers(
         for worker in party.workers:
             order = {"seconds": 3600.0, "rows": party.rows, "kinds": ["async"], "until_told": True}
             worker.send({"do": "race", "window": WINDOW, "pace": pace, "callers": callers, **order})
-        lanes = [threading.Thread(target=lane, args=(mortal,)) for mortal in mortals]
+        lanes = [threading.Thread(target=lane, args=(each,)) for each in mortals]
         for each in lanes:
             each.start()
         for each in lanes:
@@ -69,8 +69,8 @@ def kill_writers(
         for worker in party.workers:
             worker.answer()
     finally:
-        for mortal in mortals:
-            mortal.end()
+        for each in mortals:
+            each.end()
     if errors:
         raise errors[0]
     return {
@@ -84,12 +84,12 @@ def kill_writers(
 
 def seconds_of_bypass(party: Party, row: int, *, most: float = 45.0) -> float:
     """How long after a writer was killed the values that it fenced are only loaded, not kept."""
-    mortal = _mortal(party, 0)
+    dying = mortal(party, 0)
     worker = party.workers[0]
     try:
         worker.do("read", row=row)
-        mortal.send({"row": row, "version": 1, "at": "committed"})
-        mortal.answer()
+        dying.send({"row": row, "version": 1, "at": "committed"})
+        dying.answer()
         party.board.acknowledge(row, 1, now=clock())
         began = clock()
         while clock() - began < most:
@@ -98,11 +98,12 @@ def seconds_of_bypass(party: Party, row: int, *, most: float = 45.0) -> float:
                 return clock() - began
             threading.Event().wait(0.2)
     finally:
-        mortal.end()
+        dying.end()
     return most
 
 
-def _mortal(party: Party, lane: int) -> Runner:
+def mortal(party: Party, lane: int) -> Runner:
+    """A process whose children are killed."""
     orders = {
         "index": lane,
         "database_url": party.database_url,

@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from typing import Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from pitstop.cache.cache import Cache
 from pitstop.servers.address import psycopg_url
@@ -17,14 +18,19 @@ from tests.cache.race.counters import Counter
 _HOOKS = {"fenced": "before_commit", "committed": "after_commit"}
 
 
-def commit_and_die(orders: dict[str, Any], row: int, version: int, at: str) -> None:
-    """Commit a version of a row and be killed: ``fenced`` before COMMIT, or ``committed`` before it is told."""
+def commit_and_die(orders: dict[str, Any], row: int, version: int, at: str, pause: float = 0.0) -> None:
+    """Commit a version of a row and be killed: ``fenced`` before COMMIT, ``committed`` before it is told.
+
+    ``pause`` seconds lie between fence and COMMIT.
+    """
     cache = Cache(orders["redis_url"], **orders["cache"])
     cache.invalidate_on_commit(Counter, tags=lambda counter: [f"counter:{counter.id}"])
 
     def die(session: Session) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    if pause:
+        event.listen(Session, "before_commit", lambda session: time.sleep(pause))
     # after the cache has fenced, or before it hears of the commit
     event.listen(Session, _HOOKS[at], die, insert=at == "committed")
     engine = create_engine(psycopg_url(orders["database_url"]), isolation_level=orders["isolation"])
@@ -49,6 +55,9 @@ def killed(orders: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:
 def serve() -> None:
     """Take orders until there are no more; this process itself has no thread and no connection."""
     orders = json.loads(sys.stdin.readline())
+    # what every child would do anew
+    configure_mappers()
+    create_engine(psycopg_url(orders["database_url"])).dispose()
     for line in sys.stdin:
         print(json.dumps(killed(orders, json.loads(line))), flush=True)
 

@@ -5,54 +5,43 @@ import json
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
-from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from pitstop.cache.cache import Cache
 from pitstop.cache.clock import clock
 from pitstop.errors import FenceFailed, RedisUnavailable
 from tests.cache.race.board import Board
 from tests.cache.race.counters import Counters
+from tests.cache.race.results import Results
+from tests.cache.race.values import Values
 
-_SHOWN = 5
 
-
-class Results:
-    """What happened in one order."""
+class Stop:
+    """Stops the next commit of the process when it is fenced, once."""
 
     def __init__(self) -> None:
-        self.reads = self.commits = 0
-        self.stale: list[list[Any]] = []
-        self.behind: list[float] = []
-        self.read_seconds: list[float] = []
-        self.write_seconds: list[float] = []
-        self.errors: Tally[str] = Tally()
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        event.listen(Session, "before_commit", self._stop, once=True)
 
-    def told(self, **more: Any) -> dict[str, Any]:
-        return {
-            "reads": self.reads,
-            "commits": self.commits,
-            "stale": len(self.stale),
-            "examples": self.stale[:_SHOWN],
-            "behind": self.behind,
-            "read_seconds": self.read_seconds,
-            "write_seconds": self.write_seconds,
-            "errors": dict(self.errors),
-            **more,
-        }
+    def _stop(self, session: Session) -> None:
+        self.reached.set()
+        self.go_on.wait(20.0)
 
 
 class Worker:
     """Does what it is told.
 
     Args:
-        orders: the first line: ``database_url``, ``redis_url``, ``board``, ``rows``, ``index``, ``isolation``,
-            ``linger`` and the arguments of the cache.
+        orders: the first line: ``database_url``, ``redis_url``, ``board``, ``rows``, ``index``,
+            ``isolation``, ``linger`` and the arguments of the cache.
     """
 
     def __init__(self, orders: dict[str, Any]) -> None:
@@ -100,7 +89,7 @@ class Worker:
             pace: seconds between the reads of a caller.
             until_told: whether :meth:`enough` may end it.
         """
-        results = Results()
+        results = Results(self.board, self.index, own or ())
         self._window, self._pace = window or rows, pace
         stop = asyncio.Event()
         until = clock() + seconds
@@ -158,6 +147,42 @@ class Worker:
         self.board.acknowledge(row, version, now=clock())
         return {"version": version, "seconds": clock() - began}
 
+    async def stored(self, *, row: int) -> dict[str, Any]:
+        """What the database holds."""
+        return {"version": await self.counters.stored(row)}
+
+    async def begin_commit(self, *, row: int) -> dict[str, Any]:
+        """A commit up to its COMMIT, which waits for :meth:`end_commit`; what must be fenced is."""
+        version = self.board.acknowledged(row) + 1
+        self._stopped = Stop()
+        self._committing = (
+            asyncio.create_task(asyncio.to_thread(self.counters.write_sync, row, version)),
+            row,
+            version,
+        )
+        reached = asyncio.create_task(asyncio.to_thread(self._stopped.reached.wait, 20.0))
+        await asyncio.wait([reached, self._committing[0]], return_when=asyncio.FIRST_COMPLETED)
+        return {"reached": self._stopped.reached.is_set()}
+
+    async def end_commit(self) -> dict[str, Any]:
+        """The rest of it."""
+        self._stopped.go_on.set()
+        committing, row, version = self._committing
+        await committing
+        self.board.acknowledge(row, version, now=clock())
+        return {"version": version}
+
+    async def change(self, *, row: int, blocking: bool = False) -> dict[str, Any]:
+        """Write past the sessions, and invalidate by hand."""
+        version = self.board.acknowledged(row) + 1
+        await self.counters.write_past(row, version)
+        try:
+            await self.cache.invalidate(f"counter:{row}")
+        except RedisUnavailable as error:
+            return {"error": repr(error)}
+        self.board.acknowledge(row, version, now=clock())
+        return {"version": version}
+
     async def gather(self, *, row: int, callers: int, cancelled: int = 0) -> dict[str, Any]:
         """Many callers of one key at once."""
         before = self.counters.loads
@@ -172,17 +197,53 @@ class Worker:
             "cancelled": sum(isinstance(each, asyncio.CancelledError) for each in outcomes),
         }
 
-    async def linger(self, *, seconds: float) -> dict[str, Any]:
-        """How long loads take from now on."""
-        self.counters.linger = seconds
+    async def commits(self, *, rows: list[int], pause: float = 0.0) -> dict[str, Any]:
+        """One commit of each row after the other; how long each took."""
+        seconds = []
+        for row in rows:
+            seconds.append((await self.write(row=row))["seconds"])
+            await asyncio.sleep(pause)
+        return {"write_seconds": seconds}
+
+    async def reads(self, *, row: int, number: int, pause: float = 0.0) -> dict[str, Any]:
+        """Reads of one row, one after the other: what each took, and how many came from the cache."""
+        seconds, before, stale = [], self.counters.loads, 0
+        for _ in range(number):
+            answer = await self.read(row=row)
+            seconds.append(answer["seconds"])
+            stale += answer["got"] < answer["expected"]
+            await asyncio.sleep(pause)
+        loads = self.counters.loads - before
+        return {"read_seconds": seconds, "loads": loads, "stale": stale}
+
+    async def bypassed(self, *, row: int, number: int) -> dict[str, Any]:
+        """Reads past the cache."""
+        seconds = []
+        for _ in range(number):
+            began = clock()
+            await self.counters.readers["async"].bypass(row)  # type: ignore[attr-defined]
+            seconds.append(clock() - began)
+        return {"read_seconds": seconds}
+
+    async def silence(self) -> dict[str, Any]:
+        """Commit without the cache from now on."""
+        self._rules, self.cache._fence._rules = self.cache._fence._rules, []
+        return {}
+
+    async def speak(self) -> dict[str, Any]:
+        """Commit with it again."""
+        self.cache._fence._rules = self._rules
+        return {}
+
+    async def linger(self, *, seconds: float, steady: bool = False) -> dict[str, Any]:
+        """How long loads take from now on, at most or exactly."""
+        self.counters.linger, self.counters.steady = seconds, steady
         return {}
 
     async def store(self, *, seconds: float, own: list[int], rows: int, callers: int) -> dict[str, Any]:
-        """``set``, ``get`` and ``delete`` of values: nobody may get what was before an acknowledged ``set``."""
-        results, until = Results(), clock() + seconds
-        work = [asyncio.create_task(self._get(results, until, rows)) for _ in range(callers)]
-        work += [asyncio.create_task(self._set(results, until, row)) for row in own]
-        await asyncio.gather(*work)
+        """``set``, ``get`` and ``delete``: nobody may get what was before an acknowledged ``set``."""
+        results = Results(self.board, self.index, own)
+        await Values(self.cache, results).race(clock() + seconds, own=own, rows=rows, callers=callers)
         return results.told(**self._counts())
 
     async def close(self) -> dict[str, Any]:
@@ -207,7 +268,7 @@ class Worker:
                 continue
             if timed:
                 results.read_seconds.append(clock() - began)
-            self._judge(results, kind, row, expected, got, began)
+            results.judge(kind, row, expected, got, began)
             if self._pace or random.random() < 0.1:
                 await asyncio.sleep(self._pace)
 
@@ -228,16 +289,9 @@ class Worker:
                 continue
             if timed:
                 results.read_seconds.append(clock() - began)
-            self._judge(results, "sync", row, expected, got, began)
+            results.judge("sync", row, expected, got, began)
             if self._pace or random.random() < 0.1:
                 time.sleep(self._pace or 0.0005)
-
-    def _judge(self, results: Results, kind: str, row: int, expected: int, got: int, began: float) -> None:
-        results.reads += 1
-        if got < expected:
-            behind = self.board.behind(row, got, began=began)
-            results.stale.append([self.index, kind, row, expected, got, round(behind, 4)])
-            results.behind.append(behind)
 
     async def _write(
         self, results: Results, own: list[int], until: float, commits: int, blocking: bool, timed: bool
@@ -253,37 +307,6 @@ class Worker:
             done += 1
             results.commits += 1
             results.write_seconds.append(answer["seconds"])
-
-    async def _get(self, results: Results, until: float, rows: int) -> None:
-        while clock() < until:
-            row = random.randrange(rows)
-            expected, began = self.board.acknowledged(row), clock()
-            got = await self.cache.get(f"value:{row}")
-            if got is None:
-                results.errors["missing"] += 1
-            else:
-                self._judge(results, "get", row, expected, got, began)
-            if random.random() < 0.1:
-                await asyncio.sleep(0)
-
-    async def _set(self, results: Results, until: float, row: int) -> None:
-        version = self.board.acknowledged(row)
-        while clock() < until:
-            version += 1
-            began = clock()
-            if random.random() < 0.1:
-                try:
-                    await self.cache.delete(f"value:{row}")
-                except RedisUnavailable:
-                    results.errors["not deleted"] += 1
-            stored = await self.cache.set(f"value:{row}", version, ttl=600)
-            results.write_seconds.append(clock() - began)
-            if not stored:
-                results.errors["not stored"] += 1
-                await asyncio.sleep(0.01)
-                continue
-            results.commits += 1
-            self.board.acknowledge(row, version, now=clock())
 
     def _counts(self) -> dict[str, Any]:
         stats = self.cache.stats()
