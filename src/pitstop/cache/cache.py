@@ -338,6 +338,17 @@ class Cache:
                 dropped.update(keys)
         return len(dropped)
 
+    async def clear(self) -> int:
+        """Drop every value, in Redis and in the memory of every process; searches Redis by SCAN.
+
+        Returns:
+            how many values were dropped from Redis.
+        """
+        dropped = await self.invalidate_pattern("*")
+        await self._invalidation.forget_everything()
+        self._drop_memory()
+        return dropped
+
     def depends(self, event: str, *, on: Iterable[str]) -> None:
         """What an event concerns: :meth:`publish` of it invalidates these tags and namespaces."""
         self._events.setdefault(event, {}).update(dict.fromkeys(on))
@@ -376,9 +387,9 @@ class Cache:
     def use_outbox(self, engine: "Engine | AsyncEngine") -> None:
         """Look into the outbox of this database before anything in Redis is trusted.
 
-        The databases of engines are found when they are first used, with the user, host and options of their
-        URL. This says it sooner, before the cache starts; and a sync engine of psycopg says how to connect where
-        the URL alone does not tell.
+        The databases of engines are found when they are first used, with the user, host and options of
+        their URL. This says it sooner, before the cache starts; and a sync engine of psycopg says how to
+        connect where the URL alone does not tell.
 
         Args:
             engine: of PostgreSQL, whose database has the table of ``pitstop cache install``.

@@ -15,7 +15,7 @@ from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Steps, Wait, checked
 from pitstop.cache.memory import Memory
-from pitstop.cache.messages import Announcement, encode_announcement
+from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
 from pitstop.errors import RedisUnavailable
 
@@ -103,6 +103,16 @@ class Invalidation:
     def drop_blocking(self, keys: Iterable[str]) -> None:
         """The same in blocking code."""
         self._blocking.drive(self._drop(tuple(keys)))
+
+    async def forget_everything(self) -> None:
+        """Have every process drop what it has in memory; nobody waits for acknowledgements.
+
+        Raises:
+            RedisUnavailable: they cannot be told.
+        """
+        if self._coherence is not None:
+            message = Announcement(_new_id(), b"", False, (EVERYTHING,))
+            checked(await self._driver.run([self._commands.tell(encode_announcement(message))]))
 
     @property
     def has_unfenced(self) -> bool:

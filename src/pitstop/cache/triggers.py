@@ -1,4 +1,4 @@
-"""Triggers that write into the outbox what others than our sessions change, and what is made for the outbox."""
+"""Triggers, which write into the outbox what others than our sessions change; and the DDL of both."""
 
 import re
 import zlib
