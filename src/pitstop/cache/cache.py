@@ -216,12 +216,12 @@ class Cache:
             RedisUnavailable: no lease within that time; the cache goes on trying.
         """
         self._begin()
-        if self._coherence is None or self._coherence.is_up:
-            return
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), seconds)
-        except TimeoutError:
-            raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
+        until = clock() + seconds
+        while self._coherence is not None and not self._coherence.is_up:
+            try:  # who waits is woken at each attempt that fails, too
+                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - clock())
+            except TimeoutError:
+                raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
 
     async def close(self) -> None:
         """Give the lease back and close every connection; the cache can be used again."""
