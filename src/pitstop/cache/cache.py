@@ -51,6 +51,7 @@ R = TypeVar("R")
 
 _MIB = 1024 * 1024
 _SCAN = 500
+_PATIENT_SECONDS = 2.0
 _caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
 
 
@@ -167,8 +168,14 @@ class Cache:
         )
         self._outbox: DatabaseOutbox | None = None
         if self._coherence is not None:
+            # nobody waits for it: not the soft time-out, which a busy machine exceeds
+            patient = BlockingDriver(
+                client=self._client, coherence=self._coherence, soft_seconds=_PATIENT_SECONDS
+            )
             self._outbox = DatabaseOutbox(
-                namespace, tell=self._invalidation.tell_blocking, coherence=self._coherence
+                namespace,
+                tell=lambda tags: patient.drive(self._invalidation.telling(tags)),
+                coherence=self._coherence,
             )
         self._fence = CommitFence(
             self._invalidation,

@@ -326,14 +326,14 @@ class Invalidation:
                 self._pending.pop(tag, None)
         log.info("told redis of %d tags that changed while it was away", len(tags))
 
-    def tell_blocking(self, tags: tuple[str, ...]) -> None:
+    def telling(self, tags: tuple[str, ...]) -> Steps[None]:
         """Tell of changes that were written down elsewhere; nobody waits for acknowledgements.
 
         Raises:
             RedisUnavailable: it cannot be told, or only a part.
         """
         for at in range(0, len(tags), _AT_ONCE):
-            self._blocking.drive(self._replayed(tags[at : at + _AT_ONCE]))
+            yield from self._replayed(tags[at : at + _AT_ONCE])
 
     def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
         assert self._coherence is not None, "nothing is pending without Redis"
