@@ -144,6 +144,10 @@ class Commands:
         """Tell all holders something that nobody waits for."""
         return _script("tell").call([self.holders], [self.channel, message])
 
+    def publish(self, message: bytes) -> Command:
+        """Tell all holders something whose order among other messages does not matter."""
+        return (b"PUBLISH", self.channel, message)
+
     def remove(self, silent: dict[bytes, bytes]) -> Command:
         """Remove holders that have not renewed since they were told."""
         return _script("remove").call([self.holders], [part for pair in silent.items() for part in pair])

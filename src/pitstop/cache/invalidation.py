@@ -112,7 +112,7 @@ class Invalidation:
         """
         if self._coherence is not None:
             message = Announcement(_new_id(), b"", False, (EVERYTHING,))
-            checked(await self._driver.run([self._commands.tell(encode_announcement(message))]))
+            checked(await self._driver.run([self._commands.publish(encode_announcement(message))]))
 
     @property
     def has_unfenced(self) -> bool:
