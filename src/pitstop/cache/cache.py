@@ -223,10 +223,11 @@ class Cache:
             RedisUnavailable: no lease within that time; the cache goes on trying.
         """
         self._begin()
-        until = clock() + seconds
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
         while self._coherence is not None and not self._coherence.is_up:
             try:  # who waits is woken at each attempt that fails, too
-                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - clock())
+                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - loop.time())
             except TimeoutError:
                 raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
 
