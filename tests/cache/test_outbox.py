@@ -1,6 +1,7 @@
 """The outbox: what was committed while Redis was away reaches every process, whoever lives to tell it."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pitstop.cache import Cache
 from pitstop.cache.databases import database_of
-from pitstop.cache.outbox import outbox_sql, writable
+from pitstop.cache.outbox import _Feed, outbox_sql, writable
 from pitstop.cache.triggers import apply, install_ddl
 from pitstop.servers.address import libpq_url, psycopg_url
 from tests.cache.server import OwnRedis
@@ -323,6 +324,21 @@ def test_a_fence_succeeds_after_a_short_silence(
     thaw.wait(10)
     assert rows(database) == []
     assert name_of(7) == "new"
+
+
+async def test_a_database_that_is_gone_holds_nothing_up(
+    open_cache: Callable[[], Cache], sync_database_url: str
+) -> None:
+    """An engine that the process has dropped, and whose database is gone, does not keep the cache waiting."""
+    gone = database_of(create_engine(psycopg_url(f"{sync_database_url}_gone")))
+    gc.collect()
+    assert gone is not None
+    assert not gone.is_used
+    cache = open_cache()
+    assert cache._outbox is not None
+    cache._outbox._feeds[gone.url] = _Feed(gone)
+    await cache.start(seconds=20)
+    assert cache.stats().up
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def commands() -> dict[str, Any]:
 
 
 def options(command: Any) -> set[str]:
-    names = {name for each in command.params for name in each.opts}
+    parts = getattr(command, "commands", {}).values()
+    names = {name for each in (command, *parts) for param in each.params for name in param.opts}
     return {name for name in names if name.startswith("--") and name != "--help"}
 
 
@@ -55,6 +56,15 @@ def test_commands() -> None:
     """Each command has a section, and each section a command."""
     documented = {name.removeprefix("pitstop ") for level, name in headings(COMMANDS) if level == 2}
     assert documented == set(commands())
+
+
+def test_commands_of_groups() -> None:
+    """The commands of a group stand below it."""
+    grouped = {
+        f"{name} {part}" for name, each in commands().items() for part in getattr(each, "commands", {})
+    }
+    documented = {name.removeprefix("pitstop ") for level, name in headings(COMMANDS) if level == 3}
+    assert documented == grouped
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

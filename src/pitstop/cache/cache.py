@@ -56,6 +56,7 @@ R = TypeVar("R")
 
 _MIB = 1024 * 1024
 _SCAN = 500
+_PATIENT_SECONDS = 2.0
 _caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
 
 
@@ -183,8 +184,14 @@ class Cache:
         )
         self._outbox: DatabaseOutbox | None = None
         if self._coherence is not None:
+            # nobody waits for it: not the soft time-out, which a busy machine exceeds
+            patient = BlockingDriver(
+                client=self._client, coherence=self._coherence, soft_seconds=_PATIENT_SECONDS
+            )
             self._outbox = DatabaseOutbox(
-                namespace, tell=self._invalidation.tell_blocking, coherence=self._coherence
+                namespace,
+                tell=lambda tags: patient.drive(self._invalidation.telling(tags)),
+                coherence=self._coherence,
             )
         self._fence = CommitFence(
             self._invalidation,
@@ -242,12 +249,13 @@ class Cache:
             RedisUnavailable: no lease within that time; the cache goes on trying.
         """
         self._begin()
-        if self._coherence is None or self._coherence.is_up:
-            return
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), seconds)
-        except TimeoutError:
-            raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._coherence is not None and not self._coherence.is_up:
+            try:  # who waits is woken at each attempt that fails, too
+                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - loop.time())
+            except TimeoutError:
+                raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
 
     async def close(self) -> None:
         """Give the lease back, close every connection, and take part in commits no longer.
@@ -454,6 +462,17 @@ class Cache:
                 dropped.update(keys)
         return len(dropped)
 
+    async def clear(self) -> int:
+        """Drop every value, in Redis and in the memory of every process; searches Redis by SCAN.
+
+        Returns:
+            how many values were dropped from Redis.
+        """
+        dropped = await self.invalidate_pattern("*")
+        await self._invalidation.forget_everything()
+        self._drop_memory()
+        return dropped
+
     def depends(self, event: str, *, on: Iterable[str]) -> None:
         """What an event concerns: :meth:`publish` of it invalidates these tags and namespaces."""
         self._events.setdefault(event, {}).update(dict.fromkeys(on))
@@ -495,9 +514,9 @@ class Cache:
     def use_outbox(self, engine: "Engine | AsyncEngine") -> None:
         """Look into the outbox of this database before anything in Redis is trusted.
 
-        The databases of engines are found when they are first used, with the user, host and options of their
-        URL. This says it sooner, before the cache starts; and a sync engine of psycopg says how to connect where
-        the URL alone does not tell.
+        The databases of engines are found when they are first used, with the user, host and options of
+        their URL. This says it sooner, before the cache starts; and a sync engine of psycopg says how to
+        connect where the URL alone does not tell.
 
         Args:
             engine: of PostgreSQL, whose database has the table of ``pitstop cache install``.

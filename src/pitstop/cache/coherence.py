@@ -179,9 +179,9 @@ class Coherence:
         return self.signals.expect("renewed")
 
     def approve(self, holder: bytes) -> bool:
-        """What others could not tell Redis has been told to it under this holder's lease, which is trusted now.
+        """Trust this holder's lease: what others could not tell Redis was told to it under this lease.
 
-        False if the lease was lost meanwhile: it has to be done again under the next.
+        False if it was lost meanwhile: all has to be done again under the next.
         """
         if not holder or holder != self.holder:
             return False

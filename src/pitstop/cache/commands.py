@@ -147,6 +147,10 @@ class Commands:
         """Tell all holders something that nobody waits for; of a fence, that it is over."""
         return _script("tell").call([self.holders, self.fences], [self.channel, message, fence])
 
+    def publish(self, message: bytes) -> Command:
+        """Tell all holders something whose order among other messages does not matter."""
+        return (b"PUBLISH", self.channel, message)
+
     def remove(self, silent: dict[bytes, bytes]) -> Command:
         """Remove holders that have not renewed since they were told."""
         return _script("remove").call([self.holders], [part for pair in silent.items() for part in pair])

@@ -78,8 +78,8 @@ def watch_engines(watcher: Watcher) -> None:
 def database_of(engine: Engine) -> Database | None:
     """How to reach an engine's database from a thread; None if it is no PostgreSQL.
 
-    A sync engine of psycopg gives what it was made with. Of others only the URL is known: what stands in their
-    ``connect_args`` or in a creator of their own is not used.
+    A sync engine of psycopg gives what it was made with. Of others only the URL is known: what stands in
+    their ``connect_args`` or in a creator of their own is not used.
     """
     if engine.dialect.name != "postgresql":
         return None

@@ -14,7 +14,7 @@ from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import FENCE_SECONDS, Steps, Wait, checked
 from pitstop.cache.memory import Memory
-from pitstop.cache.messages import Announcement, encode_announcement
+from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
 from pitstop.errors import RedisUnavailable
 
@@ -102,6 +102,16 @@ class Invalidation:
     def drop_blocking(self, keys: Iterable[str]) -> None:
         """The same in blocking code."""
         self._blocking.drive(self._drop(tuple(keys)))
+
+    async def forget_everything(self) -> None:
+        """Have every process drop what it has in memory; nobody waits for acknowledgements.
+
+        Raises:
+            RedisUnavailable: they cannot be told.
+        """
+        if self._coherence is not None:
+            message = Announcement(_new_id(), b"", False, (EVERYTHING,))
+            checked(await self._driver.run([self._commands.publish(encode_announcement(message))]))
 
     @property
     def has_unfenced(self) -> bool:
@@ -370,14 +380,14 @@ class Invalidation:
                 self._pending.pop(tag, None)
         log.info("told redis of %d tags that changed while it was away", len(tags))
 
-    def tell_blocking(self, tags: tuple[str, ...]) -> None:
+    def telling(self, tags: tuple[str, ...]) -> Steps[None]:
         """Tell of changes that were written down elsewhere; nobody waits for acknowledgements.
 
         Raises:
             RedisUnavailable: it cannot be told, or only a part.
         """
         for at in range(0, len(tags), _AT_ONCE):
-            self._blocking.drive(self._replayed(tags[at : at + _AT_ONCE]))
+            yield from self._replayed(tags[at : at + _AT_ONCE])
 
     def _replayed(self, tags: tuple[str, ...]) -> Steps[None]:
         """Told before and after: whoever asks for a new token has heard of it."""

@@ -71,9 +71,19 @@ class _Feed:
         return self.installed is False and clock() - self.known_at < _ASK_AGAIN_SECONDS
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether the process still uses the database."""
+        return self.named or self.database.is_used
+
+    @property
     def is_out_of_reach(self) -> bool:
         """Whether it was never reached, though the application does: its address says too little."""
         return self.installed is None and not self.named and self.failures >= _ATTEMPTS
+
+    @property
+    def must_be_drained(self) -> bool:
+        """Whether what is in Redis may not be trusted before."""
+        return self.is_wanted and not self.is_out_of_reach
 
 
 class DatabaseOutbox:
@@ -204,7 +214,7 @@ class DatabaseOutbox:
         """Drain each outbox under one lease, and approve it."""
         stop = self._stop
         for feed in feeds:
-            while self._coherence.holder == holder and not stop.is_set() and not feed.is_out_of_reach:
+            while self._coherence.holder == holder and not stop.is_set() and feed.must_be_drained:
                 try:
                     held = self.drain(feed.database, holder=holder)
                 except (psycopg.Error, OSError, RedisUnavailable) as error:
@@ -218,7 +228,7 @@ class DatabaseOutbox:
 
     def _relay(self, feed: _Feed, stop: threading.Event) -> None:
         """Take rows out as they come, for as long as the process lives."""
-        while not stop.is_set() and feed.database.is_used:
+        while not stop.is_set() and feed.is_wanted:
             try:
                 with feed.database.connect() as connection:
                     feed.learn(_exists(connection))
@@ -233,13 +243,15 @@ class DatabaseOutbox:
     def _end(self, feed: _Feed) -> None:
         """Its engine is gone, unless the thread was told to end."""
         with self._lock:
-            if not feed.database.is_used and not feed.named:
+            if feed.thread is threading.current_thread():
+                feed.thread = None
+            if not feed.is_wanted:
                 self._feeds.pop(feed.database.url, None)
 
     def _listen(self, feed: _Feed, connection: "psycopg.Connection[Any]", stop: threading.Event) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
         due = 0.0
-        while not stop.is_set() and feed.database.is_used:
+        while not stop.is_set() and feed.is_wanted:
             if clock() >= due:
                 due = clock() + _TICK_SECONDS
                 self._take_all(connection)
@@ -271,7 +283,7 @@ class DatabaseOutbox:
         return len(rows)
 
     def _complain(self, feed: _Feed, error: Exception) -> None:
-        if not feed.database.is_used:
+        if not feed.is_wanted:
             return
         feed.failures += 1
         if feed.complained:

@@ -1,4 +1,4 @@
-"""Triggers that write into the outbox what others than our sessions change, and what is made for the outbox."""
+"""Triggers, which write into the outbox what others than our sessions change; and the DDL of both."""
 
 import re
 import zlib
@@ -149,7 +149,7 @@ class _Columns:
         why = (
             f"there is no column {name!r}; there are: {', '.join(self.types)}"
             if kind is None
-            else f"column {name!r} is of type {kind}, which makes no tag; whole numbers, text, uuid and date do"
+            else f"column {name!r} is of type {kind}, which makes no tag: integers, text, uuid and date do"
         )
         return f"template {template!r} of table {self.table!r} cannot be filled: {why}"
 
