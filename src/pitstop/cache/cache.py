@@ -335,7 +335,7 @@ class Cache:
                 no such parameter), or functions of the ASGI scope; see also :meth:`tag`.
             vary: request headers that the response depends on; Cookie and Authorization among them keep a
                 response for each value of theirs.
-            namespace: as of :meth:`cached`.
+            namespace: as of :meth:`cached`; two applications on one cache need two.
             paths: which are kept (``"/posts/{id}"``, ``"/static/{rest:path}"``); empty for all.
             query: names of query parameters that count; the application does not see others. None for all.
             stale_for: as of :meth:`cached`.
