@@ -61,7 +61,7 @@ class Pitstop:
         self._observer: Observer | None = None
         self._recorder: Recorder | None = None
         self._redis = redis
-        self._cache: "Cache | None" = None
+        self._cache: Cache | None = None
         if self.enabled:
             if app is not None:
                 _add_middleware(app)

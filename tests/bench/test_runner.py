@@ -65,7 +65,7 @@ def test_blog(sync_database_url):
 
 
 def test_a_form_with_a_cache(sync_database_url):
-    """A form measured with a Redis gets one, its hit rate is told, and checking clients find nothing stale."""
+    """A form measured with a Redis gets one, its hit rate is told, and clients that check find nothing."""
     service = Service("blog", ("tuned", "cached"), database_url=sync_database_url, scenario="BlogMixed")
     result = run_bench(service, repeat=1, only="throughput", **SHORT)
     (measurement,) = result.measurements

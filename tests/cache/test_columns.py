@@ -65,5 +65,5 @@ def test_only_the_named_columns_count(engine: Engine) -> None:
 
 def test_a_column_that_is_none() -> None:
     """A name that is no mapped column is refused where it is written."""
-    with pytest.raises(SettingsError, match="columns of Article name 'hiden', which is no mapped column"):
-        Cache(redis=None).invalidate_on_commit(Article, tags=["articles"], columns=["hiden"])
+    with pytest.raises(SettingsError, match="columns of Article name 'visible', which is no mapped column"):
+        Cache(redis=None).invalidate_on_commit(Article, tags=["articles"], columns=["visible"])

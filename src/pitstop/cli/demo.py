@@ -33,7 +33,7 @@ _START_S = 30.0
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(help="Length of each counted window of the load runs.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of each counted window of the load runs.")] = 2,
     repeat: Annotated[int, typer.Option(help="Windows of each form.")] = 3,
     out: Annotated[
         Path | None,
@@ -85,7 +85,7 @@ class _Demo:
         self._command("bench", _SERVICE, *forms, *length, "--out", str(report / "tuned"), measuring=True)
         self._say("8  Write while reading: clients check that no answer is older than what was acknowledged")
         mixed = ["--forms", "tuned,cached", "--scenario", "BlogMixed", "--only", "throughput"]
-        length = ["--seconds", f"{seconds:g}", "--repeat", "2", "--warmup", "2"]
+        length = ["--seconds", f"{2 * seconds:g}", "--repeat", "1", "--warmup", "2"]
         self._command("bench", _SERVICE, *mixed, *length, "--out", str(report / "mixed"), measuring=True)
 
     def _say(self, text: str) -> None:
