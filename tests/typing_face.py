@@ -7,8 +7,10 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from pitstop import (
+    Cache,
     NPlusOne,
     Pitstop,
     PitstopError,
@@ -53,7 +55,15 @@ def loading_peers(
 def observing(app: FastAPI, engine: AsyncEngine) -> None:
     with Pitstop(app, engine=engine, redis="redis://localhost:6379/0") as pitstop:
         assert_type(pitstop.enabled, bool)
+        assert_type(pitstop.cache, Cache)
     assert_type(observe(engine, slow_ms=100.0), Observer)
+
+
+def keeping_responses(app: FastAPI, bare: ASGIApp, cache: Cache) -> None:
+    app.add_middleware(cache.responses(ttl=60, tags=["post:{post_id}"]))
+    served: ASGIApp = cache.responses(vary=["Accept-Language"])(bare)
+    assert_type(cache.tag("posts", "users"), None)
+    assert_type(served, ASGIApp)
 
 
 async def endpoint(number: int) -> str:

@@ -64,6 +64,18 @@ def test_blog(sync_database_url):
         assert not left.fetchall()
 
 
+def test_a_form_with_a_cache(sync_database_url):
+    """A form measured with a Redis gets one, its hit rate is told, and clients that check find nothing."""
+    service = Service("blog", ("tuned", "cached"), database_url=sync_database_url, scenario="BlogMixed")
+    result = run_bench(service, repeat=1, only="throughput", **SHORT)
+    (measurement,) = result.measurements
+    tuned, cached = measurement.forms
+    assert measurement.scenario == "BlogMixed"
+    assert tuned.cache_hit_rate is None
+    assert 0 < cached.cache_hit_rate.value < 1
+    assert not result.failed
+
+
 @pytest.mark.parametrize(
     ("subject", "how", "message"),
     [

@@ -1,5 +1,7 @@
 """From windows to figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from pitstop.bench.summary import summarise
@@ -74,3 +76,15 @@ def test_users_that_never_end_are_errors():
     figures = summarise("latency", [hanging], users=3, scenario="", forms=["hangs"]).forms[0]
     assert figures.all.errors == 2
     assert "did not end" in next(iter(figures.first_errors))
+
+
+def test_the_hit_rate_is_that_of_the_window():
+    """What caches answered before the window does not count; without a cache or a call there is no rate."""
+    made = window("cached", ms=[1.0] * 10)
+    before, after = replace(made.before, cache=(100, 200)), replace(made.after, cache=(190, 300))
+    cached = replace(made, before=before, after=after)
+    figures = summarise("throughput", [cached], users=2, scenario="", forms=["cached"]).forms[0]
+    assert figures.cache_hit_rate.value == pytest.approx(0.9)
+    idle = replace(cached, after=replace(after, cache=(100, 200)))
+    for each in (made, idle):
+        assert each.cache_hit_rate is None

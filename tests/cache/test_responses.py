@@ -526,6 +526,24 @@ async def test_a_stream_does_not_wait_for_its_end(cache: Cache) -> None:
     assert gone.is_set()
 
 
+async def test_events_begin_at_once(cache: Cache) -> None:
+    """The headers of an event stream reach the client before there is an event."""
+    ends = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await ends.wait()
+        await send({"type": "http.response.body", "body": b""})
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept-encoding", b"gzip")]}
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    serving = asyncio.create_task(cache.responses(ttl=60)(app)(scope, ends.wait, sent.put))  # type: ignore[arg-type]
+    assert (await sent.get())["headers"] == [(b"content-type", b"text/event-stream")]
+    ends.set()
+    await serving
+
+
 async def test_an_error_of_the_application_is_everybodys(cache: Cache, serve: Serve) -> None:
     """What the application raises reaches the server, and the next request tries again."""
     app, asked = FastAPI(), []

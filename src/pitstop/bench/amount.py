@@ -2,7 +2,7 @@
 
 from pitstop.bench.result import Gain
 
-__all__ = ["factor", "interval", "mebibytes", "milliseconds", "number", "times"]
+__all__ = ["factor", "interval", "mebibytes", "milliseconds", "number", "percent", "times"]
 
 
 def number(value: float) -> str:
@@ -25,6 +25,11 @@ def milliseconds(value: float) -> str:
 def mebibytes(value: float) -> str:
     """``128 MiB``."""
     return f"{value / 2**20:,.0f} MiB"
+
+
+def percent(value: float) -> str:
+    """A share: ``93.5%``."""
+    return f"{value:.1%}"
 
 
 def factor(gain: Gain) -> str:

@@ -1,6 +1,8 @@
 """What one window costs the servers: CPU and memory of process trees, statements of a database."""
 
 import contextlib
+import http.client
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 
+from pitstop.bench.serving import COUNTS_PATH
 from pitstop.errors import BenchError
 
 __all__ = ["Database", "Meter", "Reading", "Tree", "listening_process"]
@@ -118,6 +121,7 @@ class Reading:
         machine_cpu_s: CPU seconds of everything on the machine, what the host stole included.
         server_cpu_s, postgres_cpu_s: of the form's processes and of PostgreSQL's.
         statements: that the form's database was sent.
+        cache: hits of the form's caches, and calls.
     """
 
     at_s: float
@@ -125,6 +129,7 @@ class Reading:
     server_cpu_s: float | None
     postgres_cpu_s: float | None
     statements: int | None
+    cache: tuple[int, int] | None = None
 
 
 class Meter:
@@ -133,10 +138,12 @@ class Meter:
     Args:
         pid: the form's server process, None if it is not known.
         database: the form's database, None if it is not known.
+        counts_url: where the form's process tells of its caches, None where it does not.
     """
 
-    def __init__(self, *, pid: int | None, database: Database | None) -> None:
+    def __init__(self, *, pid: int | None, database: Database | None, counts_url: str | None = None) -> None:
         self._tree = Tree(pid) if pid else None
+        self._counts_url = counts_url
         self._database = database
         self.peak_memory_bytes = 0
 
@@ -149,12 +156,27 @@ class Meter:
             self._tree.cpu_s() if self._tree else None,
             postgres.cpu_s() if postgres else None,
             self._database.calls() if self._database else None,
+            _cache_counts(self._counts_url) if self._counts_url else None,
         )
 
     def sample(self) -> None:
         """Look at the memory; the highest look is the peak."""
         if self._tree:
             self.peak_memory_bytes = max(self.peak_memory_bytes, self._tree.memory_bytes())
+
+
+def _cache_counts(url: str) -> tuple[int, int] | None:
+    """What :mod:`pitstop.bench.serving` tells."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    try:
+        connection.request("GET", COUNTS_PATH)
+        counts = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise BenchError(f"the server at {url} does not tell of its cache: {error}") from error
+    finally:
+        connection.close()
+    return None if counts is None else (counts[0], counts[1])
 
 
 def _machine_cpu_s() -> float:

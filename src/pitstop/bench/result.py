@@ -60,6 +60,7 @@ class FormFigures:
         other_cores: cores that programs beside the run kept busy meanwhile.
         first_errors: the first messages, with how often each came.
         curve: 200 percentiles of the pooled latencies at 0.5%, 1%, ... 100%, milliseconds.
+        cache_hit_rate: share of the calls of its caches that they answered, 0..1.
     """
 
     form: str
@@ -73,6 +74,7 @@ class FormFigures:
     other_cores: Estimate | None
     first_errors: dict[str, int]
     curve: tuple[float, ...]
+    cache_hit_rate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

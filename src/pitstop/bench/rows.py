@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pitstop.bench.amount import mebibytes, milliseconds, number
+from pitstop.bench.amount import mebibytes, milliseconds, number, percent
 from pitstop.bench.result import FormFigures, Gain, Measurement
 from pitstop.bench.statistics import Estimate
 
@@ -49,6 +49,7 @@ _COST: tuple[_Line, ...] = (
     ("PostgreSQL CPU/request", "postgres_cpu_ms", lambda form: form.postgres_cpu_ms, milliseconds),
     ("peak memory", "peak_memory_bytes", lambda form: form.peak_memory_bytes, mebibytes),
 )
+_HIT_RATE: _Line = ("cache hit rate", "cache_hit_rate", lambda form: form.cache_hit_rate, percent)
 
 
 def heading(measurement: Measurement) -> str:
@@ -64,6 +65,8 @@ def table_rows(measurement: Measurement) -> Iterator[Row]:
     chief = "requests_per_s" if measurement.mode == "throughput" else "p95_ms"
     for line in first + _COST:
         yield _row(measurement, line, important=line[1] == chief)
+    if any(form.cache_hit_rate for form in measurement.forms):
+        yield _row(measurement, _HIT_RATE, important=False)
     yield _errors(measurement)
     names = busiest_endpoints(measurement)
     if len(names) > 1:

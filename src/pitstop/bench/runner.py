@@ -164,7 +164,7 @@ def _load(stage: Stage, form: Form, mode: Mode, timing: _Timing) -> Load:
 
 
 def _window(stage: Stage, form: Form, load: Load, reporter: Reporter) -> Window:
-    meter = Meter(pid=form.pid, database=form.database)
+    meter = Meter(pid=form.pid, database=form.database, counts_url=form.counts_url)
     first: list[Reading] = []
 
     def follow(state: State) -> None:

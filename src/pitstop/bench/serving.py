@@ -4,13 +4,17 @@ Serves ``module:factory`` with uvicorn on an inherited socket, and ends when sta
 """
 
 import argparse
+import json
 import os
 import socket
 import sys
 import threading
 from importlib import import_module
+from typing import Any
 
-__all__ = ["main"]
+__all__ = ["COUNTS_PATH", "main"]
+
+COUNTS_PATH = "/.pitstop/bench/cache"
 
 
 def _leave_with_starter() -> None:
@@ -34,9 +38,31 @@ def serve(factory: str, *, form: str, listener: socket.socket) -> None:
     import uvicorn
 
     module, _, function = factory.partition(":")
-    application = getattr(import_module(module), function)(form=form)
+    application = _Counted(getattr(import_module(module), function)(form=form))
     config = uvicorn.Config(application, access_log=False, log_level="warning", lifespan="auto")
     uvicorn.Server(config).run(sockets=[listener])
+
+
+class _Counted:
+    """The application, and beside it one path that tells how often its caches had an answer.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope.get("path") != COUNTS_PATH:
+            await self._app(scope, receive, send)
+            return
+        room = sys.modules.get("pitstop.cache.cache")  # not imported for a form without a cache
+        counts = room.hits_and_calls() if room is not None else None
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        await send(start)
+        await send({"type": "http.response.body", "body": json.dumps(counts).encode()})
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Form:
     url: str
     pid: int | None
     database: Database | None
+    counts_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,24 @@ def _stage_service(plan: Plan, url: str | None, stack: ExitStack, directory: Pat
 
         say("starting a private PostgreSQL")
         url = stack.enter_context(private_servers(redis=False)).sync_database_url
+    redis_url = _redis(plan, stack, say)
     forms = []
     for form, database_url in _databases(plan, url, stack, say).items():
         say(f"starting {form}")
-        address, pid = start_form(plan.factory, form, database_url, stack, directory)
-        forms.append(Form(form, address, pid, _open(database_url, stack)))
+        redis = redis_url if form in plan.redis_forms else None
+        address, pid = start_form(plan.factory, form, database_url, stack, directory, redis_url=redis)
+        forms.append(Form(form, address, pid, _open(database_url, stack), counts_url=address))
     return Stage(plan.service, tuple(forms), plan.locustfile, plan.scenarios, directory, plan.scale)
+
+
+def _redis(plan: Plan, stack: ExitStack, say: Say) -> str | None:
+    """The Redis of the forms that are measured with one."""
+    if not set(plan.redis_forms).intersection(plan.forms):
+        return None
+    from pitstop.servers import private_servers
+
+    say("starting a private Redis")
+    return stack.enter_context(private_servers(postgresql=False)).redis_url
 
 
 def _open(url: str, stack: ExitStack) -> Database:
@@ -153,9 +166,16 @@ def _settle(url: str) -> None:
 
 
 def start_form(
-    factory: str, form: str, database_url: str, stack: ExitStack, directory: Path
+    factory: str,
+    form: str,
+    database_url: str,
+    stack: ExitStack,
+    directory: Path,
+    *,
+    redis_url: str | None = None,
 ) -> tuple[str, int]:
     """Start a form's server; its address and process."""
+    redis = {} if redis_url is None else {"PITSTOP_REDIS_URL": redis_url}
     log = directory / f"{form}.log"
     # Bound here and inherited: no other process can take the port in between.
     with socket.socket() as listener:
@@ -167,7 +187,7 @@ def start_form(
                 [factory, f"--form={form}", f"--descriptor={listener.fileno()}"],
                 log=log,
                 # Through the environment: `ps` shows command lines to everybody.
-                environment={"PITSTOP_DATABASE_URL": database_url},
+                environment={"PITSTOP_DATABASE_URL": database_url, **redis},
                 descriptors=[listener.fileno()],
             )
         )

@@ -23,12 +23,14 @@ class Service:
         scale: how often its data is repeated; None for the service's default.
         database_url: a PostgreSQL server on which databases may be made, any spelling; None for a
             private one. The databases are dropped at the end.
+        scenario: user class of the service's load, for both measurements; empty for the service's own choice.
     """
 
     name: str
     forms: tuple[str, ...] = ()
     scale: int | None = None
     database_url: str | None = None
+    scenario: str = ""
 
     def __repr__(self) -> str:  # without the URL, which carries a password
         return f"Service({self.name!r}, forms={self.forms!r}, scale={self.scale!r})"
@@ -65,6 +67,7 @@ class Plan:
     Attributes:
         forms: form -> Alembic revision of the database it runs on, in the order of measuring.
         scenarios: measurement -> Locust class.
+        redis_forms: those that are measured with a Redis.
     """
 
     service: str
@@ -72,6 +75,7 @@ class Plan:
     scenarios: dict[Mode, str]
     scale: int
     locustfile: str
+    redis_forms: tuple[str, ...] = ()
 
     @property
     def factory(self) -> str:
@@ -101,7 +105,9 @@ def service_plan(service: Service) -> Plan:
     if load is None or load.origin is None:
         raise BenchError(f"service {service.name!r} has no load to put on it")
     forms = _chosen(service.name, declared.FORMS, chosen)
-    return Plan(service.name, forms, dict(declared.SCENARIOS), scale, load.origin)
+    scenarios = {mode: service.scenario or chosen for mode, chosen in declared.SCENARIOS.items()}
+    with_redis = tuple(getattr(declared, "REDIS_FORMS", ()))
+    return Plan(service.name, forms, scenarios, scale, load.origin, with_redis)
 
 
 def _chosen(service: str, there: Mapping[str, str], chosen: tuple[str, ...]) -> dict[str, str]:

@@ -48,6 +48,7 @@ def _form(windows: Sequence[Window], form: str) -> FormFigures:
         other_cores=_over(windows, lambda w: w.other_cores),
         first_errors=messages,
         curve=quantile_curve(pooled),
+        cache_hit_rate=_over(windows, lambda w: w.cache_hit_rate),
     )
 
 

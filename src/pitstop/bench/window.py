@@ -39,6 +39,14 @@ class Window:
         return (last - first) / self.requests
 
     @property
+    def cache_hit_rate(self) -> float | None:
+        """Share of the calls in the window that caches answered; None without a cache, or without a call."""
+        first, last = self.before.cache or (0, 0), self.after.cache
+        if last is None or last[1] == first[1]:
+            return None
+        return (last[0] - first[0]) / (last[1] - first[1])
+
+    @property
     def other_cores(self) -> float | None:
         """Cores that others than the form, its database and the generator kept busy; None if not known."""
         first, last = self.before, self.after

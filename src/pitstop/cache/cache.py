@@ -47,7 +47,7 @@ from pitstop.errors import RedisUnavailable, SettingsError
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
-__all__ = ["Cache"]
+__all__ = ["Cache", "hits_and_calls"]
 
 log = logging.getLogger("pitstop.cache")
 
@@ -383,7 +383,7 @@ class Cache:
                 no such parameter), or functions of the ASGI scope; see also :meth:`tag`.
             vary: request headers that the response depends on; Cookie and Authorization among them keep a
                 response for each value of theirs.
-            namespace: as of :meth:`cached`.
+            namespace: as of :meth:`cached`; two applications on one cache need two.
             paths: which are kept (``"/posts/{id}"``, ``"/static/{rest:path}"``); empty for all.
             query: names of query parameters that count; the application does not see others. None for all.
             stale_for: as of :meth:`cached`.
@@ -728,6 +728,13 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 def _positive(name: str, value: float) -> None:
     if not value > 0:
         raise SettingsError(f"{name}={value!r} is not above zero; give seconds")
+
+
+def hits_and_calls() -> tuple[int, int] | None:
+    """How many calls the caches of this process answered, and of how many; None without a cache."""
+    every = [each for cache in list(_caches) for each in cache.stats().namespaces.values()]
+    hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
+    return (hits, hits + sum(each.misses for each in every)) if every else None
 
 
 def _leave() -> None:

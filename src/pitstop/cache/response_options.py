@@ -120,7 +120,7 @@ def _is_one(value: str) -> bool:
 
 
 def _queried(scope: ASGIScope, name: str) -> str | None:
-    return dict(parse_qsl(scope["query_string"].decode("latin-1"))).get(name)
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get(name)
 
 
 def _fields(template: str) -> list[str]:

@@ -115,9 +115,9 @@ class ResponseCache:
         get = headers.get
         place = (
             scope["path"],
-            scope["query_string"],
+            scope.get("query_string", b""),
             get(b"host"),
-            scope["scheme"],
+            scope.get("scheme"),
             scope.get("root_path", ""),
             *[get(name) for name in self._vary],
         )

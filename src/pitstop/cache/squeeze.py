@@ -57,25 +57,18 @@ class Squeeze:
 
     async def __call__(self, message: Message) -> None:
         """Pass a message on."""
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and _may_compress(message):
             self._start = message  # until the first piece tells whether there is something to compress
             return
         if self._start is not None:
             start, self._start = self._start, None
-            if self._is_worth(start, message):
+            if _is_worth(message):
                 self._compressor = _COMPRESSORS[self._encoding]()
                 start = {**start, "headers": self._headers(start)}
             await self._send(start)
         if self._compressor is not None and message["type"] == "http.response.body":
             message = {**message, "body": await self._squeezed(message)}
         await self._send(message)
-
-    def _is_worth(self, start: Message, message: Message) -> bool:
-        if start["status"] in (204, 206, 304) or message["type"] != "http.response.body":
-            return False
-        if not message.get("more_body") and len(message.get("body", b"")) < SMALLEST:
-            return False
-        return is_compressible({name.lower(): value for name, value in start.get("headers", ())})
 
     def _headers(self, start: Message) -> list[tuple[bytes, bytes]]:
         kept = []
@@ -93,3 +86,15 @@ class Squeeze:
         if len(data) < _APART:
             return self._compressor.piece(data, last=last)
         return await asyncio.to_thread(self._compressor.piece, data, last=last)
+
+
+def _may_compress(start: Message) -> bool:
+    if start["status"] in (204, 206, 304):
+        return False
+    return is_compressible({name.lower(): value for name, value in start.get("headers", ())})
+
+
+def _is_worth(first: Message) -> bool:
+    if first["type"] != "http.response.body":
+        return False
+    return bool(first.get("more_body")) or len(first.get("body", b"")) >= SMALLEST

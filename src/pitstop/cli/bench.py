@@ -52,7 +52,7 @@ def bench(
     ] = None,
     locustfile: Annotated[Path | None, typer.Option(help="What the users do.", rich_help_panel=OWN)] = None,
     scenario: Annotated[
-        str, typer.Option(help="User class in the locustfile, if there are several.", rich_help_panel=OWN)
+        str, typer.Option(help="User class of the load, if there are several.", rich_help_panel=LOAD)
     ] = "",
     dsn: Annotated[
         str | None,
@@ -130,13 +130,13 @@ def bench(
 
 
 def _service(name: str, *, forms: str, scale: int | None, scenario: str, own: tuple[object, ...]) -> Service:
-    if any(own) or scenario:
+    if any(own):
         raise BenchError(
             f"service {name!r} brings its own servers and load: leave out the options of your own"
         )
     chosen = tuple(form.strip() for form in forms.split(",") if form.strip())
     given = load_settings().database_url
-    return Service(name, chosen, scale, given.get_secret_value() if given else None)
+    return Service(name, chosen, scale, given.get_secret_value() if given else None, scenario)
 
 
 def _servers(

@@ -60,7 +60,9 @@ def serve(
                 "url": f"http://{HOST}:{listener.getsockname()[1]}",
                 **_addresses(servers, database_url=database_url),
             }
-            app = import_module(f"pitstop_services.{service}.api").create_app(form, database_url=database_url)
+            app = import_module(f"pitstop_services.{service}.api").create_app(
+                form, database_url=database_url, redis_url=servers.redis_url
+            )
             _show(addresses, servers, kept=directory is not None, as_json=as_json)
             _run(app, listener, access_log=not as_json)
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import threading
+import time
 from random import Random
 from typing import Any
 from urllib.request import urlopen
@@ -24,10 +25,14 @@ __all__ = ["BlogList100", "BlogMixed", "BlogReader", "Ids", "find_ids"]
 EXPONENT = 1.0
 SEED = 20200531
 PAGE = 20  # rows
+_MARK = "~"  # in the title of a post that was rewritten, before its number
+# above those of an earlier load on the same server, of which nobody here knows
+_FIRST_VERSION = time.time_ns() // 1_000_000
 
 _users = itertools.count(1)
 _asking = threading.Lock()
 _known: dict[str, tuple["Ids", "Ids"]] = {}
+_acknowledged: dict[str, "Acknowledged"] = {}
 
 
 class Ids:
@@ -103,15 +108,109 @@ class BlogReader(_Visitor):
     ]
 
 
-class BlogMixed(_Visitor):
-    """Reads like ``BlogReader``, and 5% of what it does are writes."""
+class _CheckingVisitor(_Visitor):
+    """A visitor who knows what was acknowledged to anybody, and takes nothing older for an answer."""
+
+    abstract = True
+
+    def on_start(self) -> None:
+        """Share with all visitors of this host what was acknowledged."""
+        super().on_start()
+        self.acknowledged = _acknowledged.setdefault(str(self.host), Acknowledged())
+
+    def list_posts(self) -> None:
+        """Open the first page, or one of the next two."""
+        offset = PAGE * self.random.choice((0, 0, 0, 1, 2))
+        first = self.acknowledged.newest if offset == 0 else 0
+        known = dict(self.acknowledged.versions)
+        with self._get(f"/posts?limit={PAGE}&offset={offset}", "GET /posts") as answer:
+            posts = answer.json()["posts"] if answer.ok else []
+            if answer.ok and max((post["id"] for post in posts), default=0) < first:
+                answer.failure(f"stale: the list does not have post {first}, which was acknowledged")
+            _check(answer, posts, known)
+
+    def read_post(self) -> None:
+        """Open a post."""
+        self._read(self.posts.draw(self.random))
+
+    def list_user_posts(self) -> None:
+        """Open what somebody wrote."""
+        known = dict(self.acknowledged.versions)
+        with self._get(f"/users/{self.authors.draw(self.random)}/posts", "GET /users/{id}/posts") as answer:
+            _check(answer, answer.json()["posts"] if answer.ok else [], known)
+
+    def create_post(self) -> None:
+        """Write a post, and open it."""
+        body = {**self._words(), "author_id": self.authors.draw(self.random)}
+        with self.client.post("/posts", json=body, name="POST /posts", catch_response=True) as answer:
+            if not answer.ok:
+                return
+            post_id = int(answer.json()["id"])
+            self.acknowledged.newest = max(self.acknowledged.newest, post_id)
+        self._read(post_id)
+
+    def update_post(self) -> None:
+        """Rewrite a post, and open it."""
+        post_id = self.posts.draw(self.random)
+        if post_id in self.acknowledged.writing:  # two at once: nobody knows which of them is the newer
+            return self._read(post_id)
+        self.acknowledged.writing.add(post_id)
+        try:
+            version = next(self.acknowledged.numbers)
+            body = {**self._words(), "title": f"{title(version, chars=40)} {_MARK}{version}"}
+            path = f"/posts/{post_id}"
+            with self.client.put(path, json=body, name="PUT /posts/{id}", catch_response=True) as answer:
+                if answer.ok:
+                    self.acknowledged.versions[post_id] = version
+        finally:
+            self.acknowledged.writing.discard(post_id)
+        self._read(post_id)
+
+    def _read(self, post_id: int) -> None:
+        known = dict(self.acknowledged.versions)
+        with self._get(f"/posts/{post_id}", "GET /posts/{id}") as answer:
+            _check(answer, [answer.json()] if answer.ok else [], known)
+
+    def _get(self, path: str, name: str) -> Any:
+        return self.client.get(path, name=name, catch_response=True)
+
+
+class Acknowledged:
+    """What a server has acknowledged to one of the visitors.
+
+    Attributes:
+        versions: number of the last rewriting by post; the title of a post ends with it.
+        newest: greatest id of a post that was written.
+        writing: posts that are being rewritten.
+        numbers: where the numbers come from.
+    """
+
+    def __init__(self) -> None:
+        self.versions: dict[int, int] = {}
+        self.newest = 0
+        self.writing: set[int] = set()
+        self.numbers = itertools.count(_FIRST_VERSION)
+
+
+def _check(answer: Any, posts: list[dict[str, Any]], known: dict[int, int]) -> None:
+    """Fail an answer that shows a post older than it was known to be when it was asked for."""
+    for post in posts:
+        least = known.get(post["id"], 0)
+        shown = post["title"].rpartition(_MARK)[2]
+        if least and not (shown.isdigit() and int(shown) >= least):
+            answer.failure(f"stale: post {post['id']} is shown without an acknowledged change")
+            return
+
+
+class BlogMixed(_CheckingVisitor):
+    """Reads like ``BlogReader``, 5% of what it does are writes, and an answer that is stale is an error."""
 
     tasks = [  # noqa: RUF012
-        *[_Visitor.list_posts] * 57,
-        *[_Visitor.read_post] * 38,
-        *[_Visitor.list_user_posts] * 19,
-        *[_Visitor.create_post] * 3,
-        *[_Visitor.update_post] * 3,
+        *[_CheckingVisitor.list_posts] * 57,
+        *[_CheckingVisitor.read_post] * 38,
+        *[_CheckingVisitor.list_user_posts] * 19,
+        *[_CheckingVisitor.create_post] * 3,
+        *[_CheckingVisitor.update_post] * 3,
     ]
 
 

@@ -29,6 +29,6 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://blog") as client,
     ):
         # so that no test counts what SQLAlchemy asks a server first
-        for prefix in ("", "/sync", "/read-models"):
+        for prefix in ("", "/sync", "/read-models", "/cached"):
             await client.get(f"{prefix}/posts?limit=1")
         yield client

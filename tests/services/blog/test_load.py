@@ -1,6 +1,7 @@
 """What the load asks for; run in processes of their own, since Locust patches its process."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ def run(code: str, **environment: str) -> dict[str, object]:
         text=True,
         timeout=60,
         check=True,
-        env={"PATH": "/usr/bin:/bin", **environment},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environment},
     )
     answer: dict[str, object] = json.loads(done.stdout)
     return answer
@@ -81,3 +82,85 @@ def test_scenarios_weigh_as_said() -> None:
     assert (mixed["create_post"] + mixed["update_post"]) / sum(mixed.values()) == 0.05
     assert set(forms.SCENARIOS.values()) <= set(answer)
     assert set(forms.FORMS) == set(ROUTERS)
+
+
+STALE = """
+    import json
+    from pitstop_services.blog import load
+
+    class Answer:
+        ok = True
+        def __init__(self, data): self.data, self.said = data, []
+        def json(self): return self.data
+        def failure(self, why): self.said.append(why)
+        def __enter__(self): return self
+        def __exit__(self, *_): pass
+
+    class Client:
+        def get(self, path, **_): return self.give(path)
+        put = post = get
+
+    visitor = load.BlogMixed.__new__(load.BlogMixed)
+    visitor.acknowledged = load.Acknowledged()
+    visitor.client = Client()
+    visitor.random = load.Random(1)
+    visitor.posts = visitor.authors = load.Ids([7])
+    found = {}
+"""
+
+
+def test_a_stale_answer_is_an_error_of_the_load() -> None:
+    """A post without an acknowledged change fails, a list without an acknowledged post too."""
+    answer = run(
+        STALE
+        + """
+    def post(title, id=7): return {"id": id, "title": title}
+    def ask(task, *titles):
+        given = Answer(post(titles[0]) if task == "_read" else {"posts": [post(each) for each in titles]})
+        visitor.client.give = lambda path: given
+        visitor._read(7) if task == "_read" else getattr(visitor, task)()
+        return len(given.said)
+
+    found["before any"] = ask("_read", "seeded")
+    visitor.acknowledged.versions[7] = 5
+    found["old"] = [ask("_read", "seeded"), ask("_read", "T ~4"), ask("list_user_posts", "x ~5", "T ~4")]
+    found["new"] = [ask("_read", "T ~5"), ask("_read", "T ~6"), ask("list_user_posts", "T ~5")]
+    visitor.acknowledged.newest = 8
+    visitor.random.choice = lambda these: 0
+    found["missing"] = ask("list_posts", "T ~5")
+    print(json.dumps(found))
+    """
+    )
+    assert answer == {"before any": 0, "old": [1, 1, 1], "new": [0, 0, 0], "missing": 1}
+
+
+def test_visitors_share_what_was_acknowledged() -> None:
+    """What one has written counts for all; a post that is being written is written by nobody else."""
+    answer = run(
+        STALE
+        + """
+    asked = []
+    def give(path):
+        asked.append(path)
+        return Answer({"id": 7, "title": "T"})
+    visitor.client.give = give
+    visitor.acknowledged.writing.add(7)
+    visitor.update_post()
+    found["busy"] = dict(visitor.acknowledged.versions)
+    visitor.acknowledged.writing.clear()
+    visitor.update_post()
+    found["known"] = list(visitor.acknowledged.versions)
+    found["writing"] = list(visitor.acknowledged.writing)
+    visitor.create_post()
+    found["newest"] = visitor.acknowledged.newest
+    found["asked"] = asked
+    print(json.dumps(found))
+    """
+    )
+    assert answer == {
+        "busy": {},
+        "known": [7],
+        "writing": [],
+        "newest": 7,
+        "asked": ["/posts/7", "/posts/7", "/posts/7", "/posts", "/posts/7"],
+    }
