@@ -24,7 +24,6 @@ from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
-from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
 __all__ = ["Barrier", "Call", "Called", "Effect", "Flow", "Flows", "Outcome", "Steps", "Wait", "checked"]
@@ -155,6 +154,8 @@ class Flows:
         found = self._take(request, sight, start)
         if found is not None:
             return found
+        if request.private:
+            return (yield from self._bypass(request, start, request.private))
         return (yield from self._load_locked(request, sight, start, coherence))
 
     def read(self, request: Request) -> Flow:
@@ -265,21 +266,15 @@ class Flows:
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
-                lock = self._commands.take_lock(
-                    request.key,
-                    load,
-                    coherence.holder,
-                    seconds=LOCK_SECONDS,
-                    seize=request.mode == "refresh",
-                )
-                (taken,) = checked((yield [lock]))
-                if taken == 1 or request.mode == "renew":
-                    coherence.signals.forget(request.key, woken)
-                    if taken != 1:
+                try:
+                    taken = yield from self._take_lock(request, load, coherence)
+                    if taken:
+                        return (yield from self._load_and_fill(request, sight, start, load))
+                    if request.mode == "renew":
                         return Outcome(None, (), missing=True)
-                    return (yield from self._load_and_fill(request, sight, start, load))
-                yield Wait(woken, LOCK_SECONDS)
-                coherence.signals.forget(request.key, woken)
+                    yield Wait(woken, LOCK_SECONDS)
+                finally:
+                    coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
                 sight = yield from self._look(request)
                 found = self._take(request, sight, start)
@@ -288,6 +283,19 @@ class Flows:
         except RedisUnavailable:
             coherence.lapse()
         return (yield from self._bypass(request, start, "redis is away"))
+
+    def _take_lock(self, request: Request, load: bytes, coherence: Coherence) -> Steps[bool]:
+        """Take the load lock, or be woken when it is given back."""
+        seize = request.mode == "refresh"
+        lock = self._commands.take_lock(
+            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
+        )
+        try:
+            (taken,) = checked((yield [lock]))
+        except BaseException:  # cancelled, or no reply in time: it may have been taken
+            self._keeping[load] = (request.key, 0.0)
+            raise
+        return bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = _notes(request, start)
@@ -470,7 +478,8 @@ class Flows:
 
 def _notes(request: Request, start: int) -> Notes:
     notes = Notes(start=start, track=request.recipe.track)
-    look_at_arguments(notes, request.call)
+    if request.private:
+        notes.keep_private(request.private)
     return notes
 
 

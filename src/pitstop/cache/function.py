@@ -10,6 +10,9 @@ from datetime import date
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
 
+from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
+
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.flow import Outcome
@@ -167,6 +170,7 @@ class Cached(Generic[P, R]):
             key=self._keys.digest(args, kwargs),
             tags=self._fixed + with_families(own) if own else self._fixed,
             call=functools.partial(self._function, *args, **kwargs),
+            given=(*args, *kwargs.values()) if kwargs else args,
         )
 
     def _remembered(self, request: Request) -> tuple[Held | None, bool]:
@@ -355,7 +359,7 @@ class SyncCached(Cached[P, R]):
         request = self._request(args, kwargs)
         request.mode = "refresh"
         self._parts.start()
-        return self._taken(self._parts.blocking.get(request), None, args, kwargs)  # type: ignore[no-any-return]
+        return self._taken(self._load(request), None, args, kwargs)  # type: ignore[no-any-return]
 
     def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """As of :class:`AsyncCached`."""
@@ -374,10 +378,17 @@ class SyncCached(Cached[P, R]):
             return self._passed_on(held.value, held.tags)
         self._parts.start()
         self._counts.misses += 1
-        outcome = self._parts.blocking.get(request)
+        outcome = self._load(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
+
+    def _load(self, request: Request) -> Outcome:
+        if not in_greenlet():
+            return self._parts.blocking.get(request)
+        # below run_sync of an async session: nobody may hold up the event loop, least of all for another greenlet
+        request.call = functools.partial(greenlet_spawn, request.call)
+        return cast("Outcome", await_only(self._parts.loads.get(request)))
 
     def _renew(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

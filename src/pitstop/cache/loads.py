@@ -10,6 +10,7 @@ from typing import Any
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Flows, Outcome
 from pitstop.cache.request import Request
+from pitstop.cache.watch import reason_for_privacy
 
 __all__ = ["AsyncLoads", "BlockingLoads"]
 
@@ -42,14 +43,17 @@ class AsyncLoads:
 
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
+        request.private = reason_for_privacy(request.given)
+        alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
         while True:
             share = self._shares.get(place)
-            mine = share is None or request.mode != "read"
+            mine = share is None or alone
             if share is None or mine:
                 share = self._begin(place, request)
             outcome = await self._wait(share)
+            alone = alone or (outcome is not None and outcome.private)
             # none: it ended with its callers, and we ask again
             if outcome is not None and (mine or _may_have(outcome, request, later=share.turn > turn)):
                 return outcome
@@ -58,7 +62,10 @@ class AsyncLoads:
         # a context of its own: notes that the load leaves there are not its caller's
         flow = self._driver.drive(self._flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())
-        share = self._shares[place] = _Share(task)
+        share = _Share(task)
+        if request.private:
+            return share
+        self._shares[place] = share
 
         def ended(_: Any) -> None:
             if self._shares.get(place) is share:
@@ -97,21 +104,26 @@ class BlockingLoads:
 
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
+        request.private = reason_for_privacy(request.given)
+        alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         while True:
-            begun, future, mine = self._share(request)
+            begun, future, mine = self._share(request, alone=alone)
             if mine:
                 return self._load(request, future)
             outcome = future.result()
+            alone = outcome.private
             if _may_have(outcome, request, later=begun > turn):
                 return outcome
 
-    def _share(self, request: Request) -> "tuple[int, Future[Outcome], bool]":
+    def _share(self, request: Request, *, alone: bool) -> "tuple[int, Future[Outcome], bool]":
         with self._lock:
             share = self._shares.get(request.key)
-            if share is not None and request.mode == "read":
+            if share is not None and not alone:
                 return (*share, False)
-            begun, future = self._shares[request.key] = next(_turns), Future()
+            begun, future = mine = next(_turns), Future()
+            if not request.private:
+                self._shares[request.key] = mine
             return begun, future, True
 
     def _load(self, request: Request, future: "Future[Outcome]") -> Outcome:

@@ -60,6 +60,8 @@ class Request:
         key: of its value.
         tags: internal names of all its tags: its own, their families', its namespace's.
         call: makes the value; gives an awaitable where the function is async.
+        given: the arguments.
+        private: why what the load gives may be its caller's alone; empty if it may not.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -67,6 +69,8 @@ class Request:
     key: str
     tags: tuple[str, ...]
     call: Callable[[], Any]
+    given: tuple[Any, ...] = ()
+    private: str = ""
     mode: Literal["read", "refresh", "renew"] = "read"
 
 
