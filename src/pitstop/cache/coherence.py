@@ -100,6 +100,7 @@ class Coherence:
         self.holder = b""
         self._approved = self._trusted = b""
         self.signals = Signals()
+        self.paused = False
         self._distrusted = False
         self._failed = False
         self._acknowledgements: dict[bytes, Acknowledgements] = {}
@@ -147,16 +148,23 @@ class Coherence:
 
     @property
     def is_up(self) -> bool:
-        """Whether Redis may be used: a lease is held, and approved."""
-        return clock() < self.until
+        """Whether Redis may be used: a lease is held and approved, and nobody waits in vain for an answer."""
+        return not self.paused and clock() < self.until
 
     @property
     def is_held(self) -> bool:
         """Whether others can be told of changes, and can tell us: a lease is held."""
         return clock() < self.held_until
 
+    def pause(self) -> None:
+        """Do without Redis until it answers the next renewal: it did not answer somebody in time.
+
+        Memory is served on: the lease tells when that has to end.
+        """
+        self.paused = True
+
     def lapse(self) -> None:
-        """Trust nothing until the next renewal: Redis did not answer somebody in time."""
+        """Trust nothing until the next renewal."""
         self.until = self.memory_until = 0.0
 
     def distrust(self) -> None:
@@ -297,6 +305,7 @@ class Coherence:
             return
         self.held_until = sent + self._policy.lease
         self.answered = clock()
+        self.paused = False
         self.signals.send("renewed")
         if self._approved == self.holder:
             self._trust()

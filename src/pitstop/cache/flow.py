@@ -165,11 +165,13 @@ class Flows:
         try:
             sight = yield from self._look(request)
         except RedisUnavailable:
-            coherence.lapse()
+            coherence.pause()
             return (yield from self._bypass(request, start, "redis is away"))
         found = self._take(request, sight, start)
         if found is not None:
             return found
+        if request.private:
+            return (yield from self._bypass(request, start, request.private))
         return (yield from self._load_locked(request, sight, start, coherence))
 
     def looking(self, key: str, tags: tuple[str, ...]) -> Command:
@@ -206,7 +208,7 @@ class Flows:
                 (more,) = checked((yield [(b"MGET", *map(token, sorted(extra)))]))
                 known = dict(zip(sorted(extra), more, strict=True))
         except RedisUnavailable:
-            self.lapse()
+            self.pause()
             return nothing
         return [
             self._take(each, sight, start) if _has_tokens(sight, known) else None
@@ -327,29 +329,36 @@ class Flows:
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
-                lock = self._commands.take_lock(
-                    request.key,
-                    load,
-                    coherence.holder,
-                    seconds=LOCK_SECONDS,
-                    seize=request.mode == "refresh",
-                )
-                (taken,) = checked((yield [lock]))
-                if taken == 1 or request.mode == "renew":
-                    coherence.signals.forget(request.key, woken)
-                    if taken != 1:
+                try:
+                    taken = yield from self._take_lock(request, load, coherence)
+                    if taken:
+                        return (yield from self._load_and_fill(request, sight, start, load))
+                    if request.mode == "renew":
                         return Outcome(None, (), missing=True)
-                    return (yield from self._load_and_fill(request, sight, start, load))
-                yield Wait(woken, LOCK_SECONDS)
-                coherence.signals.forget(request.key, woken)
+                    yield Wait(woken, LOCK_SECONDS)
+                finally:
+                    coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
                 sight = yield from self._look(request)
                 found = self._take(request, sight, start)
                 if found is not None:
                     return found
         except RedisUnavailable:
-            coherence.lapse()
+            coherence.pause()
         return (yield from self._bypass(request, start, "redis is away"))
+
+    def _take_lock(self, request: Request, load: bytes, coherence: Coherence) -> Steps[bool]:
+        """Take the load lock, or be woken when it is given back."""
+        seize = request.mode == "refresh"
+        lock = self._commands.take_lock(
+            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
+        )
+        try:
+            (taken,) = checked((yield [lock]))
+        except BaseException:  # cancelled, or no reply in time: it may have been taken
+            self._keeping[load] = (request.key, 0.0)
+            raise
+        return bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = self._notes(request, start)
@@ -370,7 +379,7 @@ class Flows:
                     return (yield from self._fill(request, called, payload, tags, tokens, start, load))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
-            self.lapse()
+            self.pause()
         return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
@@ -388,13 +397,15 @@ class Flows:
 
     def _notes(self, request: Request, start: int) -> Notes:
         notes = Notes(self._changes, start=start, track=request.recipe.track)
-        look_at_arguments(notes, request.call)
+        look_at_arguments(notes, request.given)
+        if request.private:
+            notes.keep_private(request.private)
         return notes
 
-    def lapse(self) -> None:
+    def pause(self) -> None:
         """Redis did not answer in time: go on without it until it does."""
         if self._coherence is not None:
-            self._coherence.lapse()
+            self._coherence.pause()
 
     def _captured(
         self, request: Request, sight: _Sight, notes: Notes

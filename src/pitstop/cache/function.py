@@ -11,6 +11,9 @@ from datetime import date
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
 
+from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
+
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.flow import Outcome
@@ -189,7 +192,8 @@ class Cached(Generic[P, R]):
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         key, tags, look = self._known(args, kwargs)
         call = functools.partial(self._function, *args, **kwargs)
-        return Request(self._recipe, key, tags, call, look)
+        given = (*args, *kwargs.values()) if kwargs else args
+        return Request(self._recipe, key, tags, call, look, given)
 
     def _known(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...], bytes]:
         """Key, tags and packed look of a call: those of the latest calls are at hand."""
@@ -342,7 +346,7 @@ class AsyncCached(Cached[P, R]):
         try:
             return loads.flows.hit(request, await replies, start)
         except RedisUnavailable:
-            loads.flows.lapse()
+            loads.flows.pause()
             return None
 
     def _renew(
@@ -439,7 +443,7 @@ class SyncCached(Cached[P, R]):
         request = self._request(args, kwargs)
         request.mode = "refresh"
         self._parts.start()
-        return self._taken(self._parts.blocking.get(request), None, args, kwargs)  # type: ignore[no-any-return]
+        return self._taken(self._load(request), None, args, kwargs)  # type: ignore[no-any-return]
 
     def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """As of :class:`AsyncCached`."""
@@ -458,10 +462,17 @@ class SyncCached(Cached[P, R]):
             return self._passed_on(held.value, held.tags)
         self._parts.start()
         self._counts.misses += 1
-        outcome = self._parts.blocking.get(request)
+        outcome = self._load(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
+
+    def _load(self, request: Request) -> Outcome:
+        if not in_greenlet():
+            return self._parts.blocking.get(request)
+        # below run_sync of an async session: nobody may hold up the event loop
+        request.call = functools.partial(greenlet_spawn, request.call)
+        return await_only(self._parts.loads.get(request))
 
     def _renew(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -11,6 +11,7 @@ from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.flow import Flows, Outcome
 from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Request
+from pitstop.cache.watch import reason_for_privacy
 from pitstop.errors import RedisUnavailable
 
 __all__ = ["AsyncLoads", "BlockingLoads"]
@@ -53,14 +54,17 @@ class AsyncLoads:
 
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
+        request.private = reason_for_privacy(request.given)
+        alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
         while True:
             share = self._shares.get(place)
-            mine = share is None or request.mode != "read"
+            mine = share is None or alone
             if share is None or mine:
                 share = self._begin(place, request)
             outcome = await self._wait(share)
+            alone = alone or (outcome is not None and outcome.private)
             # none: it ended with its callers, and we ask again
             if outcome is not None and (mine or _may_have(outcome, request, later=share.turn > turn)):
                 return outcome
@@ -69,7 +73,10 @@ class AsyncLoads:
         # a context of its own: notes that the load leaves there are not its caller's
         flow = self._driver.drive(self.flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())
-        share = self._shares[place] = _Share(task)
+        share = _Share(task)
+        if request.private:
+            return share
+        self._shares[place] = share
 
         def ended(_: Any) -> None:
             if self._shares.get(place) is share:
@@ -108,16 +115,19 @@ class BlockingLoads:
 
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
+        request.private = reason_for_privacy(request.given)
+        alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         if request.mode == "read" and request.key not in self._shares and self.flows.may_look:
             found = self._looked(request)
             if found is not None:
                 return found
         while True:
-            begun, future, mine = self._share(request)
+            begun, future, mine = self._share(request, alone=alone)
             if mine:
                 return self._load(request, future)
             outcome = future.result()
+            alone = outcome.private
             if _may_have(outcome, request, later=begun > turn):
                 return outcome
 
@@ -127,15 +137,17 @@ class BlockingLoads:
             replies = self._driver.run([self.flows.looking(request.key, request.tags)])
             return self.flows.hit(request, replies, start)
         except RedisUnavailable:
-            self.flows.lapse()
+            self.flows.pause()
             return None
 
-    def _share(self, request: Request) -> "tuple[int, Future[Outcome], bool]":
+    def _share(self, request: Request, *, alone: bool) -> "tuple[int, Future[Outcome], bool]":
         with self._lock:
             share = self._shares.get(request.key)
-            if share is not None and request.mode == "read":
+            if share is not None and not alone:
                 return (*share, False)
-            begun, future = self._shares[request.key] = next(_turns), Future()
+            begun, future = next(_turns), Future[Outcome]()
+            if not request.private:
+                self._shares[request.key] = begun, future
             return begun, future, True
 
     def _load(self, request: Request, future: "Future[Outcome]") -> Outcome:

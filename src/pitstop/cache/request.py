@@ -61,6 +61,8 @@ class Request:
         tags: internal names of all its tags: its own, their families', its namespace's.
         call: makes the value; gives an awaitable where the function is async.
         look: the packed command that reads its value; empty where it is not at hand.
+        given: the arguments.
+        private: why what the load gives may be its caller's alone; empty if it may not.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -69,6 +71,8 @@ class Request:
     tags: tuple[str, ...]
     call: Callable[[], Any]
     look: bytes = b""
+    given: tuple[Any, ...] = ()
+    private: str = ""
     mode: Literal["read", "refresh", "renew"] = "read"
 
 

@@ -5,10 +5,9 @@ from before. What was read in a transaction that began before the load counts as
 transaction is stamped when it begins; a statement looks at the stamp of its connection.
 """
 
-import functools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -21,10 +20,12 @@ from pitstop.cache.request import with_families
 from pitstop.cache.tracking import read_by
 from pitstop.transactions import tables_written
 
-__all__ = ["look_at_arguments", "watch_transactions"]
+__all__ = ["look_at_arguments", "reason_for_privacy", "watch_transactions"]
 
 _STAMP = "pitstop.cache.stamp"
 _BEFORE = "its session had objects from before"
+_CHANGES = "its session has changes that are not committed"
+_WROTE = "its transaction has written"
 
 _lock = threading.Lock()
 _logs: "weakref.WeakSet[ChangeLog]" = weakref.WeakSet()
@@ -64,28 +65,47 @@ def watch_transactions(log: ChangeLog) -> None:
     event.listen(Session, "do_orm_execute", _on_orm_statement)
 
 
-def look_at_arguments(notes: Notes, call: Callable[[], Any]) -> None:
-    """A session that a function is given, or its object has, may answer without a statement."""
-    if not isinstance(call, functools.partial):
-        return
-    for each in (*call.args, *call.keywords.values()):
+def reason_for_privacy(given: Iterable[Any]) -> str:
+    """Why a call with these arguments may be given what no other may have; empty if nothing tells.
+
+    A session among them, or among the attributes of one (``self.session``), has changes, or objects from
+    before.
+    """
+    for session in _sessions_in(given):
+        stamp = _stamp_of(session)
+        if stamp is not None and stamp.wrote:
+            return _WROTE
+        if _has_changes(session):
+            return _CHANGES
+        if stamp.had_objects if stamp is not None else _has_loaded(session):
+            return _BEFORE
+    return ""
+
+
+def look_at_arguments(notes: Notes, given: Iterable[Any]) -> None:
+    """A session among them may answer from what it has, without a statement: from as early as it began."""
+    for session in _sessions_in(given):
+        stamp = _stamp_of(session)
+        if stamp is not None:
+            _look_at_stamp(notes, stamp)
+
+
+def _sessions_in(given: Iterable[Any]) -> Iterator[Session]:
+    for each in given:
         for found in (each, *getattr(each, "__dict__", {}).values()):
-            if isinstance(found, AsyncSession | async_scoped_session | Session | scoped_session):
-                _look_before(notes, found)
+            if isinstance(found, scoped_session | async_scoped_session):
+                found = found.registry() if found.registry.has() else None  # noqa: PLW2901
+            if isinstance(found, AsyncSession | Session):
+                yield found.sync_session if isinstance(found, AsyncSession) else found
 
 
-def _look_before(notes: Notes, session: Any) -> None:
-    if isinstance(session, scoped_session | async_scoped_session):
-        if not session.registry.has():
-            return
-        session = session.registry()
-    sync: Session = session.sync_session if isinstance(session, AsyncSession) else session
-    stamp = sync.info.get(_STAMP)
-    if sync.in_transaction() and stamp is not None:
-        _look_at_stamp(notes, stamp)
-        _look_at_session(notes, sync)
-    elif _has_loaded(sync):
-        notes.keep_private(_BEFORE)
+def _stamp_of(session: Session) -> _Stamp | None:
+    """The stamp of the transaction that a session is in."""
+    return session.info.get(_STAMP) if session.in_transaction() else None
+
+
+def _has_changes(session: Session) -> bool:
+    return bool(session.new or session.deleted or any(map(session.is_modified, session.dirty)))
 
 
 def _on_begin(connection: Connection) -> None:
@@ -150,12 +170,12 @@ def _look_at_stamp(notes: Notes, stamp: _Stamp) -> None:
         else:
             each.read_since(change)
         if stamp.wrote:
-            each.keep_private("its transaction has written")
+            each.keep_private(_WROTE)
         if stamp.had_objects:
             each.keep_private(_BEFORE)
 
 
 def _look_at_session(notes: Notes, session: Session) -> None:
-    if session.new or session.deleted or any(map(session.is_modified, session.dirty)):
+    if _has_changes(session):
         for each in notes.within():
-            each.keep_private("its session has changes that are not committed")
+            each.keep_private(_CHANGES)
