@@ -25,8 +25,8 @@ __all__ = ["CommitFence", "Outbox", "RowTags"]
 log = logging.getLogger("pitstop.cache")
 
 RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
-# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when the
-# fence has run out. A shorter time of the user's own stays.
+# Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
+# the fence has run out. A shorter time of the user's own stays.
 # What is fenced is said too: triggers need not tell of it again.
 _MARK_FENCED = text((files("pitstop.cache") / "sql" / "mark_fenced.sql").read_text("utf-8"))
 _ATTEMPTS = 3  # to fence a commit; the last after a whole lease

@@ -47,7 +47,6 @@ log = logging.getLogger("pitstop.cache")
 
 FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
-_MOST_WAITS = 20
 _KEPT_TAGS = 64
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
@@ -324,13 +323,14 @@ class Flows:
         """Load as the only one of all processes, or take what another has loaded meanwhile."""
         load = os.urandom(8).hex().encode()
         try:
-            for _ in range(_MOST_WAITS):
+            for waited in (False, True):
                 yield from self._renewed(request, sight)
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
                 try:
-                    taken = yield from self._take_lock(request, load, coherence)
+                    # who has waited for nothing does not wait again: callers would load one after the other
+                    taken = yield from self._take_lock(request, load, coherence, seize=waited)
                     if taken:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
@@ -347,9 +347,9 @@ class Flows:
             coherence.pause()
         return (yield from self._bypass(request, start, "redis is away"))
 
-    def _take_lock(self, request: Request, load: bytes, coherence: Coherence) -> Steps[bool]:
+    def _take_lock(self, request: Request, load: bytes, coherence: Coherence, *, seize: bool) -> Steps[bool]:
         """Take the load lock, or be woken when it is given back."""
-        seize = request.mode == "refresh"
+        seize = seize or request.mode == "refresh"
         lock = self._commands.take_lock(
             request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
         )
