@@ -58,7 +58,7 @@ class _Counted:
         if scope.get("path") != COUNTS_PATH:
             await self._app(scope, receive, send)
             return
-        room = sys.modules.get("pitstop.cache.cache")  # not imported for a form without a cache
+        room = sys.modules.get("pitstop.cache.core")  # not imported for a form without a cache
         counts = room.hits_and_calls() if room is not None else None
         start = {"type": "http.response.start", "status": 200, "headers": []}
         await send(start)

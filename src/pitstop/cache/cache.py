@@ -1,63 +1,41 @@
 """``Cache``: what an application holds in its hands."""
 
-import asyncio
-import atexit
 import fnmatch
 import inspect
 import logging
-import os
-import threading
-import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import Session
 
 from pitstop.cache import ttl as lifetime
+from pitstop.cache import warm as warming
 from pitstop.cache.annotations import resolved
-from pitstop.cache.changes import ChangeLog
 from pitstop.cache.codec import codec_for
-from pitstop.cache.coherence import Coherence, Policy
-from pitstop.cache.commands import Command, Commands
+from pitstop.cache.core import Core
 from pitstop.cache.databases import database_of, watch_engines
-from pitstop.cache.driver import AsyncDriver, BlockingDriver
-from pitstop.cache.fence import CommitFence, RowTags
-from pitstop.cache.flow import Flows, checked
-from pitstop.cache.function import AsyncCached, Cached, Lease, Parts, SyncCached
-from pitstop.cache.invalidation import Invalidation
+from pitstop.cache.fence import RowTags
+from pitstop.cache.function import AsyncCached, Cached, SyncCached
 from pitstop.cache.key import KeyMaker, TagTemplate
-from pitstop.cache.loads import AsyncLoads, BlockingLoads
-from pitstop.cache.memory import Memory
 from pitstop.cache.notes import current_notes
-from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.page import ENCODINGS, PageCodec
-from pitstop.cache.plain import PlainValues
-from pitstop.cache.redis.topology import Client
 from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
-from pitstop.cache.responses import ResponseCache, Responses
-from pitstop.cache.stats import CacheStats, Stats
+from pitstop.cache.responses import Responses
+from pitstop.cache.search import stored_keys
+from pitstop.cache.stats import CacheStats
 from pitstop.cache.ttl import Adaptive, Duration
-from pitstop.cache.upkeep import Upkeep
-from pitstop.cache.watch import watch_transactions
-from pitstop.errors import RedisUnavailable, SettingsError
-from pitstop.settings import load_settings
-from pitstop.transactions import join
+from pitstop.errors import SettingsError
 
-__all__ = ["Cache", "hits_and_calls"]
+__all__ = ["Cache"]
+
+_MIB = 1024 * 1024
 
 log = logging.getLogger("pitstop.cache")
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_MIB = 1024 * 1024
-_SCAN = 500
-_PATIENT_SECONDS = 2.0
-_caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
 
 
 class CachedDecorator(Protocol):
@@ -70,7 +48,7 @@ class CachedDecorator(Protocol):
     def __call__(self, function: Callable[P, R]) -> SyncCached[P, R]: ...
 
 
-class Cache:
+class Cache(Core):
     """Values of functions, kept in the process and in Redis, that are never served stale.
 
     ::
@@ -107,177 +85,6 @@ class Cache:
     Raises:
         SettingsError: an argument cannot work.
     """
-
-    def __init__(
-        self,
-        redis: str | None = None,
-        *,
-        local_items: int = 1000,
-        local_bytes: int = 64 * _MIB,
-        namespace: str = "pitstop",
-        default_ttl: Duration = 300,
-        soft_timeout: float = 0.1,
-        coherence: Literal["strict", "bounded"] = "strict",
-        on_fence_failure: Literal["outbox", "refuse"] = "outbox",
-        lease: float = 1.0,
-        bound: float | None = None,
-        shadow_rate: float = 0.0,
-        enabled: bool | None = None,
-    ) -> None:
-        _one_of("coherence", coherence, ("strict", "bounded"))
-        _one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
-        _positive("lease", lease)
-        _positive("soft_timeout", soft_timeout)
-        self.enabled = load_settings().cache_enabled if enabled is None else enabled
-        self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
-        self._default_ttl = lifetime.seconds(default_ttl)
-        self._changes = ChangeLog()
-        self._memory = Memory(max_items=local_items, max_bytes=local_bytes)
-        self._stats = Stats()
-        self._commands = Commands(namespace)
-        self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
-        self._client = Client(redis) if redis is not None and self.enabled else None
-        self._leave: Callable[[], None] | None = None
-        self._writes_matter = False
-        self._joining = threading.Lock()
-        self._events: dict[str, dict[str, None]] = {}
-        keeping: dict[bytes, tuple[str, float]] = {}
-        self._coherence: Coherence | None = None
-        if self._client is not None:
-            self._upkeep = Upkeep(
-                self._client,
-                self._commands,
-                keeping=keeping,
-                renewals=self._renewals,
-            )
-            self._coherence = Coherence(
-                self._client,
-                commands=self._commands,
-                changes=self._changes,
-                policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
-                recover=self._recover,
-                trusts=self._trusts,
-                tick=self._tick,
-                drop=self._memory.drop,
-            )
-        soft = {"client": self._client, "coherence": self._coherence, "soft_seconds": soft_timeout}
-        self._driver = AsyncDriver(**soft)  # type: ignore[arg-type]
-        blocking = BlockingDriver(**soft)  # type: ignore[arg-type]
-        self._flows = Flows(
-            self._commands,
-            changes=self._changes,
-            memory=self._memory,
-            coherence=self._coherence,
-            stats=self._stats,
-            keeping=keeping,
-        )
-        self._invalidation = Invalidation(
-            self._commands,
-            changes=self._changes,
-            memory=self._memory,
-            coherence=self._coherence,
-            driver=self._driver,
-            blocking=blocking,
-            lease=lease,
-            strict=coherence == "strict",
-            forgives=on_fence_failure == "outbox",
-        )
-        self._outbox: DatabaseOutbox | None = None
-        if self._coherence is not None:
-            # nobody waits for it: not the soft time-out, which a busy machine exceeds
-            patient = BlockingDriver(
-                client=self._client, coherence=self._coherence, soft_seconds=_PATIENT_SECONDS
-            )
-            self._outbox = DatabaseOutbox(
-                namespace,
-                tell=lambda tags: patient.drive(self._invalidation.telling(tags)),
-                coherence=self._coherence,
-            )
-        self._fence = CommitFence(
-            self._invalidation,
-            driver=self._driver,
-            blocking=blocking,
-            refuses=on_fence_failure == "refuse",
-            outbox=self._outbox,
-            namespace=namespace,
-        )
-        self._parts = Parts(
-            enabled=self.enabled,
-            changes=self._changes,
-            memory=self._memory,
-            lease=self._coherence or Lease(),
-            loads=AsyncLoads(self._flows, self._driver),
-            blocking=BlockingLoads(self._flows, blocking),
-            invalidation=self._invalidation,
-            start=self._begin,
-        )
-        self._plain = PlainValues(
-            self._flows,
-            driver=self._driver,
-            invalidation=self._invalidation,
-            changes=self._changes,
-            memory=self._memory,
-            lease=self._parts.lease,
-            counts=self._stats.of("default"),
-            shared=self._client is not None,
-        )
-        _caches.add(self)
-
-    def __repr__(self) -> str:
-        state = "off" if not self.enabled else "in memory" if self._client is None else "with Redis"
-        return f"<Cache {self._commands.prefix.decode()!r} {state}>"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def start(self, *, seconds: float = 2.0) -> None:
-        """Connect now instead of at the first use, and wait until memory and Redis are used.
-
-        Args:
-            seconds: to wait at most.
-
-        Raises:
-            RedisUnavailable: no lease within that time; the cache goes on trying.
-        """
-        self._begin()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while self._coherence is not None and not self._coherence.is_up:
-            try:  # who waits is woken at each attempt that fails, too
-                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - loop.time())
-            except TimeoutError:
-                raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
-
-    async def close(self) -> None:
-        """Give the lease back, close every connection, and take part in commits no longer.
-
-        Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
-        """
-        self._leave_sessions()
-        if self._coherence is not None:
-            await asyncio.to_thread(self._coherence.close)
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._client is not None:
-            await self._client.close()
-        self._drop_memory()
-
-    def close_blocking(self) -> None:
-        """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
-        if self._coherence is not None:
-            self._coherence.close()
-        if self._client is not None:
-            self._client.close_blocking()
-        self._drop_memory()
 
     def cached(
         self,
@@ -457,7 +264,7 @@ class Cache:
         if dropped:
             await self._invalidation.drop(sorted(dropped))
         if self._client is not None:
-            async for keys in self._scan(pattern):
+            async for keys in stored_keys(self._client, self._commands, pattern):
                 await self._invalidation.drop(keys)
                 dropped.update(keys)
         return len(dropped)
@@ -595,24 +402,7 @@ class Cache:
         Returns:
             how many were loaded. The first error ends it, after the loads under way.
         """
-        done = 0
-        pending = iter(combinations)
-
-        async def work() -> None:
-            nonlocal done
-            for each in pending:
-                if isinstance(each, Mapping):
-                    await function.refresh(**each)
-                else:
-                    await function.refresh(*(each if isinstance(each, tuple) else (each,)))
-                done += 1
-                if progress is not None:
-                    progress(done)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
-        return done
+        return await warming.warm(function, combinations, concurrency=concurrency, progress=progress)
 
     def stats(self) -> CacheStats:
         """What this cache did in this process."""
@@ -630,125 +420,3 @@ class Cache:
         if isinstance(ttl, Adaptive):
             return ttl
         return self._default_ttl if ttl is None else lifetime.seconds(ttl)
-
-    def _begin(self) -> None:
-        if self._writes_matter and self._leave is None:
-            self._join_sessions()
-        if self._coherence is not None:
-            self._coherence.start()
-
-    def _watch(self, *, track: bool) -> None:
-        """Sessions are watched: a load that reads what is not committed yet must not be kept."""
-        self._watch_engines()
-        watch_transactions(self._changes)
-        if track and not self._fence.tracks:
-            self._fence.tracks = True
-            self._join_sessions()
-
-    def _join_sessions(self) -> None:
-        self._writes_matter = self.enabled
-        with self._joining:
-            if self.enabled and self._leave is None:
-                self._watch_engines()
-                self._leave = join(self._fence, Session)
-                event.listen(Pool, "invalidate", self._connection_lost)
-
-    def _leave_sessions(self) -> None:
-        with self._joining:
-            leave, self._leave = self._leave, None
-            if leave is not None:
-                leave()
-                event.remove(Pool, "invalidate", self._connection_lost)
-
-    def _connection_lost(self, connection: Any, record: Any, error: BaseException | None) -> None:
-        self._fence.connection_lost(connection)
-
-    def _renewals(self) -> list[Command]:
-        return self._invalidation.renewals()
-
-    def _watch_engines(self) -> None:
-        if self._outbox is not None:
-            watch_engines(self._outbox)
-
-    def _recover(self) -> None:
-        self._invalidation.replay()
-
-    def _trusts(self, holder: bytes) -> bool:
-        """Whether all that was committed without Redis has been told to it."""
-        if self._invalidation.has_unfenced:
-            return False  # the lease after that commit is another
-        return self._outbox is None or self._outbox.trusts(holder)
-
-    def _tick(self) -> None:
-        self._upkeep.run()
-        self._invalidation.sweep()
-
-    async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
-        """Keys in Redis that match, a few hundred at a time."""
-        assert self._client is not None, "only memory is searched without Redis"
-        start = self._commands.value("")[:-1]
-        match = _escaped(start) + pattern.encode() + b"}"
-        for address in await self._client.masters(seconds=2.0):
-            cursor = b"0"
-            while True:
-                scan = (b"SCAN", cursor, b"MATCH", match, b"COUNT", b"%d" % _SCAN)
-                (reply,) = checked(await self._client.run([scan], seconds=2.0, address=address))
-                cursor, found = reply
-                if found:
-                    yield [each[len(start) : -1].decode() for each in found]
-                if cursor == b"0":
-                    break
-
-    def _drop_memory(self) -> None:
-        self._changes.forget()
-        self._memory.clear()
-        for function in list(self._functions):
-            function.forget_shortcuts()
-
-    def _reset_after_fork(self) -> None:
-        self._drop_memory()
-        if self._coherence is not None:
-            self._coherence.reset_after_fork()
-        if self._outbox is not None:
-            self._outbox.reset_after_fork()
-
-
-def _escaped(prefix: bytes) -> bytes:
-    return b"".join(
-        b"\\" + each if each in b"*?[]\\^" else each
-        for each in (prefix[i : i + 1] for i in range(len(prefix)))
-    )
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise SettingsError(f"{name}={value!r} is not above zero; give seconds")
-
-
-def hits_and_calls() -> tuple[int, int] | None:
-    """How many calls the caches of this process answered, and of how many; None without a cache."""
-    every = [each for cache in list(_caches) for each in cache.stats().namespaces.values()]
-    hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
-    return (hits, hits + sum(each.misses for each in every)) if every else None
-
-
-def _leave() -> None:
-    """At the end of the process: a lease that is given back is one that no writer waits for."""
-    for cache in list(_caches):
-        if cache._coherence is not None:
-            cache._coherence.close(seconds=0.5)
-
-
-def _reset_all() -> None:
-    for cache in list(_caches):
-        cache._reset_after_fork()
-
-
-atexit.register(_leave)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)

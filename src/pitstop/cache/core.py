@@ -1,0 +1,317 @@
+"""The parts of one cache, put together: what it begins with, lives by and ends with."""
+
+import asyncio
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from sqlalchemy import Pool, event
+from sqlalchemy.orm import Session
+
+from pitstop.cache import ttl as lifetime
+from pitstop.cache.changes import ChangeLog
+from pitstop.cache.coherence import Coherence, Policy
+from pitstop.cache.commands import Command, Commands
+from pitstop.cache.databases import watch_engines
+from pitstop.cache.driver import AsyncDriver, BlockingDriver
+from pitstop.cache.fence import CommitFence
+from pitstop.cache.flow import Flows
+from pitstop.cache.function import Cached, Lease, Parts
+from pitstop.cache.invalidation import Invalidation
+from pitstop.cache.loads import AsyncLoads, BlockingLoads
+from pitstop.cache.memory import Memory
+from pitstop.cache.outbox import DatabaseOutbox
+from pitstop.cache.plain import PlainValues
+from pitstop.cache.redis.topology import Client
+from pitstop.cache.responses import ResponseCache
+from pitstop.cache.stats import Stats
+from pitstop.cache.ttl import Duration
+from pitstop.cache.upkeep import Upkeep
+from pitstop.cache.watch import watch_transactions
+from pitstop.errors import RedisUnavailable, SettingsError
+from pitstop.settings import load_settings
+from pitstop.transactions import join
+
+__all__ = ["Core", "hits_and_calls"]
+
+_MIB = 1024 * 1024
+_PATIENT_SECONDS = 2.0
+_caches: "weakref.WeakSet[Core]" = weakref.WeakSet()
+
+
+class Core:
+    """What :class:`pitstop.cache.Cache` stands on, and says the arguments of."""
+
+    def __init__(
+        self,
+        redis: str | None = None,
+        *,
+        local_items: int = 1000,
+        local_bytes: int = 64 * _MIB,
+        namespace: str = "pitstop",
+        default_ttl: Duration = 300,
+        soft_timeout: float = 0.1,
+        coherence: Literal["strict", "bounded"] = "strict",
+        on_fence_failure: Literal["outbox", "refuse"] = "outbox",
+        lease: float = 1.0,
+        bound: float | None = None,
+        shadow_rate: float = 0.0,
+        enabled: bool | None = None,
+    ) -> None:
+        _one_of("coherence", coherence, ("strict", "bounded"))
+        _one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
+        _positive("lease", lease)
+        _positive("soft_timeout", soft_timeout)
+        self.enabled = load_settings().cache_enabled if enabled is None else enabled
+        self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
+        self._default_ttl = lifetime.seconds(default_ttl)
+        self._changes = ChangeLog()
+        self._memory = Memory(max_items=local_items, max_bytes=local_bytes)
+        self._stats = Stats()
+        self._commands = Commands(namespace)
+        self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
+        self._client = Client(redis) if redis is not None and self.enabled else None
+        self._leave: Callable[[], None] | None = None
+        self._writes_matter = False
+        self._joining = threading.Lock()
+        self._events: dict[str, dict[str, None]] = {}
+        keeping: dict[bytes, tuple[str, float]] = {}
+        self._coherence: Coherence | None = None
+        if self._client is not None:
+            self._upkeep = Upkeep(
+                self._client,
+                self._commands,
+                keeping=keeping,
+                renewals=self._renewals,
+            )
+            self._coherence = Coherence(
+                self._client,
+                commands=self._commands,
+                changes=self._changes,
+                policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
+                recover=self._recover,
+                trusts=self._trusts,
+                tick=self._tick,
+                drop=self._memory.drop,
+            )
+        soft = {"client": self._client, "coherence": self._coherence, "soft_seconds": soft_timeout}
+        self._driver = AsyncDriver(**soft)  # type: ignore[arg-type]
+        blocking = BlockingDriver(**soft)  # type: ignore[arg-type]
+        self._flows = Flows(
+            self._commands,
+            changes=self._changes,
+            memory=self._memory,
+            coherence=self._coherence,
+            stats=self._stats,
+            keeping=keeping,
+        )
+        self._invalidation = Invalidation(
+            self._commands,
+            changes=self._changes,
+            memory=self._memory,
+            coherence=self._coherence,
+            driver=self._driver,
+            blocking=blocking,
+            lease=lease,
+            strict=coherence == "strict",
+            forgives=on_fence_failure == "outbox",
+        )
+        self._outbox: DatabaseOutbox | None = None
+        if self._coherence is not None:
+            # nobody waits for it: not the soft time-out, which a busy machine exceeds
+            patient = BlockingDriver(
+                client=self._client, coherence=self._coherence, soft_seconds=_PATIENT_SECONDS
+            )
+            self._outbox = DatabaseOutbox(
+                namespace,
+                tell=lambda tags: patient.drive(self._invalidation.telling(tags)),
+                coherence=self._coherence,
+            )
+        self._fence = CommitFence(
+            self._invalidation,
+            driver=self._driver,
+            blocking=blocking,
+            refuses=on_fence_failure == "refuse",
+            outbox=self._outbox,
+            namespace=namespace,
+        )
+        self._parts = Parts(
+            enabled=self.enabled,
+            changes=self._changes,
+            memory=self._memory,
+            lease=self._coherence or Lease(),
+            loads=AsyncLoads(self._flows, self._driver),
+            blocking=BlockingLoads(self._flows, blocking),
+            invalidation=self._invalidation,
+            start=self._begin,
+        )
+        self._plain = PlainValues(
+            self._flows,
+            driver=self._driver,
+            invalidation=self._invalidation,
+            changes=self._changes,
+            memory=self._memory,
+            lease=self._parts.lease,
+            counts=self._stats.of("default"),
+            shared=self._client is not None,
+        )
+        _caches.add(self)
+
+    def __repr__(self) -> str:
+        state = "off" if not self.enabled else "in memory" if self._client is None else "with Redis"
+        return f"<Cache {self._commands.prefix.decode()!r} {state}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self, *, seconds: float = 2.0) -> None:
+        """Connect now instead of at the first use, and wait until memory and Redis are used.
+
+        Args:
+            seconds: to wait at most.
+
+        Raises:
+            RedisUnavailable: no lease within that time; the cache goes on trying.
+        """
+        self._begin()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._coherence is not None and not self._coherence.is_up:
+            try:  # who waits is woken at each attempt that fails, too
+                await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - loop.time())
+            except TimeoutError:
+                raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
+
+    async def close(self) -> None:
+        """Give the lease back, close every connection, and take part in commits no longer.
+
+        Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
+        """
+        self._leave_sessions()
+        if self._coherence is not None:
+            await asyncio.to_thread(self._coherence.close)
+        if self._outbox is not None:
+            self._outbox.close()
+        if self._client is not None:
+            await self._client.close()
+        self._drop_memory()
+
+    def close_blocking(self) -> None:
+        """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._client is not None:
+            self._client.close_blocking()
+        self._drop_memory()
+
+    def _begin(self) -> None:
+        if self._writes_matter and self._leave is None:
+            self._join_sessions()
+        if self._coherence is not None:
+            self._coherence.start()
+
+    def _watch(self, *, track: bool) -> None:
+        """Sessions are watched: a load that reads what is not committed yet must not be kept."""
+        self._watch_engines()
+        watch_transactions(self._changes)
+        if track and not self._fence.tracks:
+            self._fence.tracks = True
+            self._join_sessions()
+
+    def _join_sessions(self) -> None:
+        self._writes_matter = self.enabled
+        with self._joining:
+            if self.enabled and self._leave is None:
+                self._watch_engines()
+                self._leave = join(self._fence, Session)
+                event.listen(Pool, "invalidate", self._connection_lost)
+
+    def _leave_sessions(self) -> None:
+        with self._joining:
+            leave, self._leave = self._leave, None
+            if leave is not None:
+                leave()
+                event.remove(Pool, "invalidate", self._connection_lost)
+
+    def _connection_lost(self, connection: Any, record: Any, error: BaseException | None) -> None:
+        self._fence.connection_lost(connection)
+
+    def _renewals(self) -> list[Command]:
+        return self._invalidation.renewals()
+
+    def _watch_engines(self) -> None:
+        if self._outbox is not None:
+            watch_engines(self._outbox)
+
+    def _recover(self) -> None:
+        self._invalidation.replay()
+
+    def _trusts(self, holder: bytes) -> bool:
+        """Whether all that was committed without Redis has been told to it."""
+        if self._invalidation.has_unfenced:
+            return False  # the lease after that commit is another
+        return self._outbox is None or self._outbox.trusts(holder)
+
+    def _tick(self) -> None:
+        self._upkeep.run()
+        self._invalidation.sweep()
+
+    def _drop_memory(self) -> None:
+        self._changes.forget()
+        self._memory.clear()
+        for function in list(self._functions):
+            function.forget_shortcuts()
+
+    def _reset_after_fork(self) -> None:
+        self._drop_memory()
+        if self._coherence is not None:
+            self._coherence.reset_after_fork()
+        if self._outbox is not None:
+            self._outbox.reset_after_fork()
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise SettingsError(f"{name}={value!r} is not above zero; give seconds")
+
+
+def hits_and_calls() -> tuple[int, int] | None:
+    """How many calls the caches of this process answered, and of how many; None without a cache."""
+    every = [each for cache in list(_caches) for each in cache._stats.snapshot().values()]
+    hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
+    return (hits, hits + sum(each.misses for each in every)) if every else None
+
+
+def _leave() -> None:
+    """At the end of the process: a lease that is given back is one that no writer waits for."""
+    for cache in list(_caches):
+        if cache._coherence is not None:
+            cache._coherence.close(seconds=0.5)
+
+
+def _reset_all() -> None:
+    for cache in list(_caches):
+        cache._reset_after_fork()
+
+
+atexit.register(_leave)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all)
