@@ -1,4 +1,4 @@
-"""Whatever is read, written, committed, rolled back, dropped and lost, in any order: a cached read is the plain read."""
+"""A state machine: in any order of reads, writes, commits and failures a cached read is the plain one."""
 
 import asyncio
 from typing import Any

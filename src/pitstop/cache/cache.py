@@ -2,7 +2,6 @@
 
 import fnmatch
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -32,7 +31,6 @@ __all__ = ["Cache"]
 
 _MIB = 1024 * 1024
 
-log = logging.getLogger("pitstop.cache")
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -20,11 +20,12 @@ from pitstop.cache.databases import watch_engines
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.fence import CommitFence
 from pitstop.cache.flow import Flows
-from pitstop.cache.function import Cached, Lease, Parts
+from pitstop.cache.function import Cached
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Memory
 from pitstop.cache.outbox import DatabaseOutbox
+from pitstop.cache.parts import Lease, Parts
 from pitstop.cache.plain import PlainValues
 from pitstop.cache.redis.topology import Client
 from pitstop.cache.responses import ResponseCache

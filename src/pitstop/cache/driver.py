@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command
-from pitstop.cache.flow import Call, Called, Steps, Wait
+from pitstop.cache.effects import Call, Called, Steps, Wait
 from pitstop.cache.redis import Client
 from pitstop.errors import RedisUnavailable
 

@@ -12,7 +12,7 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
-from pitstop.cache.flow import Steps
+from pitstop.cache.effects import Steps
 from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
 from pitstop.cache.outbox import writable
 from pitstop.cache.request import family_of, user_tag

@@ -8,12 +8,8 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from pitstop.cache import ttl
 from pitstop.cache.changes import ChangeLog
@@ -21,6 +17,7 @@ from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
 from pitstop.cache.compression import compress, decompress
+from pitstop.cache.effects import Barrier, Call, Called, Flow, Outcome, Steps, Wait, checked
 from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
@@ -29,19 +26,7 @@ from pitstop.cache.stats import Stats
 from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
-__all__ = [
-    "FENCE_SECONDS",
-    "Barrier",
-    "Call",
-    "Called",
-    "Effect",
-    "Flow",
-    "Flows",
-    "Outcome",
-    "Steps",
-    "Wait",
-    "checked",
-]
+__all__ = ["FENCE_SECONDS", "LOCK_SECONDS", "Flows"]
 
 log = logging.getLogger("pitstop.cache")
 
@@ -49,66 +34,6 @@ FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Call the function; gives a :class:`Called`."""
-
-    function: Callable[[], Any]
-    notes: Notes
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """What the function returned or raised, and how many seconds it took."""
-
-    value: Any
-    error: Exception | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait for a signal; gives whether it came in time."""
-
-    future: "Future[None]"
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Barrier:
-    """Wait until all that was announced so far is in the change log; gives whether that is known."""
-
-
-Effect = list[Command] | Call | Wait | Barrier
-T = TypeVar("T")
-Steps = Generator[Effect, Any, T]
-Flow = Steps["Outcome"]
-
-
-class Outcome(msgspec.Struct, frozen=True):  # a frozen dataclass takes five times as long to make
-    """What a flow ended with.
-
-    Attributes:
-        value: what the caller gets.
-        tags: all that it depends on.
-        held: it in memory, if it may be held.
-        shareable: whether somebody who asked while it was under way may have it as well.
-        error: what the function raised.
-        stale: whether its time is over and it is to be loaded anew.
-        missing: whether there is no value: another process is renewing it.
-        private: whether it is for nobody but the caller that loaded it.
-    """
-
-    value: Any
-    tags: tuple[str, ...]
-    held: Held | None = None
-    shareable: bool = False
-    error: Exception | None = None
-    stale: bool = False
-    missing: bool = False
-    private: bool = False
 
 
 @dataclass(slots=True)
@@ -567,11 +492,3 @@ def _has_tokens(sight: _Sight, tokens: dict[str, bytes | None]) -> bool:
         return False
     tags = entry.tags or ()
     return entry.tokens[len(sight.tokens) :] == tuple(tokens.get(each) for each in tags)
-
-
-def checked(replies: list[Any]) -> list[Any]:
-    """Replies none of which is an error: a server that refuses a command is as good as away."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise RedisUnavailable(f"redis refuses a command of the cache: {reply}")
-    return replies

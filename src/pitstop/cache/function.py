@@ -14,20 +14,18 @@ from uuid import UUID
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
-from pitstop.cache.flow import Outcome
-from pitstop.cache.invalidation import Invalidation
+from pitstop.cache.effects import Outcome
 from pitstop.cache.key import KeyMaker, TagTemplate
-from pitstop.cache.loads import AsyncLoads, BlockingLoads
-from pitstop.cache.memory import Held, Memory
+from pitstop.cache.memory import Held
 from pitstop.cache.notes import current_notes, notes_here
+from pitstop.cache.parts import Parts
 from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
 from pitstop.cache.stats import Counts
 from pitstop.errors import RedisUnavailable
 
-__all__ = ["AsyncCached", "Cached", "Parts", "SyncCached"]
+__all__ = ["AsyncCached", "Cached", "SyncCached"]
 
 log = logging.getLogger("pitstop.cache")
 
@@ -40,38 +38,6 @@ S = TypeVar("S")
 _FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
 _MISSING: Any = object()
 _MOST_AT_HAND = 1_000
-
-
-class Lease:
-    """Until when memory may be served; what :class:`pitstop.cache.coherence.Coherence` says, or for ever."""
-
-    memory_until = float("inf")
-
-
-class Parts:
-    """What a cached function needs of its cache."""
-
-    def __init__(
-        self,
-        *,
-        enabled: bool,
-        changes: ChangeLog,
-        memory: Memory,
-        lease: Any,
-        loads: AsyncLoads,
-        blocking: BlockingLoads,
-        invalidation: Invalidation,
-        start: Callable[[], None],
-    ) -> None:
-        self.enabled = enabled
-        self.changes = changes
-        self.memory = memory
-        self.lease = lease
-        self.loads = loads
-        self.flows = loads.flows
-        self.blocking = blocking
-        self.invalidation = invalidation
-        self.start = start
 
 
 class Cached(Generic[P, R]):

@@ -12,7 +12,8 @@ from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
-from pitstop.cache.flow import FENCE_SECONDS, Steps, Wait, checked
+from pitstop.cache.effects import Steps, Wait, checked
+from pitstop.cache.flow import FENCE_SECONDS
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag

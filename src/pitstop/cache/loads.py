@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
-from pitstop.cache.flow import Flows, Outcome
+from pitstop.cache.effects import Outcome
+from pitstop.cache.flow import Flows
 from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Request
 from pitstop.cache.watch import reason_for_privacy

@@ -11,11 +11,11 @@ import msgspec
 
 from pitstop.cache.capture import ASGIApp, ASGIScope, Capture, NotKept, Receive, Send
 from pitstop.cache.clock import clock
-from pitstop.cache.flow import Outcome
-from pitstop.cache.function import Parts
+from pitstop.cache.effects import Outcome
 from pitstop.cache.memory import Held
 from pitstop.cache.notes import current_notes
 from pitstop.cache.page import Headers, Page, Variant, is_unchanged, make_page
+from pitstop.cache.parts import Parts
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
 from pitstop.cache.response_options import ResponseOptions
 from pitstop.cache.squeeze import Squeeze

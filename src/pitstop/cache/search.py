@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from pitstop.cache.commands import Commands
-from pitstop.cache.flow import checked
+from pitstop.cache.effects import checked
 from pitstop.cache.redis.topology import Client
 
 __all__ = ["stored_keys"]
