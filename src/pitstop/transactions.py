@@ -6,6 +6,7 @@ before the driver's COMMIT and knows nothing of objects; the session's events, u
 """
 
 import logging
+import re
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _KEY = "pitstop.transactions"
 UNKNOWN_TABLE = "*"
 _CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
 UNKNOWN: Any = object()
+_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
 _READING = frozenset(
     """select values show table explain set reset savepoint release rollback begin start lock fetch declare
     close listen unlisten notify""".split()  # noqa: SIM905
@@ -317,5 +319,5 @@ def _common_tables(compiled: SQLCompiler) -> list[Any]:
 
 
 def _only_reads(statement: str) -> bool:
-    verb = statement.lstrip(" (\n\t").split(None, 1)[:1]
-    return not verb or verb[0].lower().rstrip(";") in _READING
+    verb = _FIRST_WORD.match(statement)
+    return verb is None or verb[1].lower() in _READING
