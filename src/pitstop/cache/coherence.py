@@ -22,7 +22,7 @@ from pitstop.cache.redis.script import in_full
 from pitstop.cache.redis.topology import Client
 from pitstop.cache.redis.wire import Wire
 from pitstop.cache.request import KEY_TAG
-from pitstop.cache.signals import Acknowledgements, Signals
+from pitstop.cache.signals import Acknowledgements, Signals, complete
 from pitstop.errors import CacheError, RedisUnavailable
 
 __all__ = ["Coherence", "Policy"]
@@ -245,7 +245,7 @@ class Coherence:
             wire.close()
         self._expected.clear()
         while self._asked:
-            self._asked.popleft().set_exception(RedisUnavailable("the lease was lost"))
+            complete(self._asked.popleft(), RedisUnavailable("the lease was lost"))
         self._changes.forget()
         self.signals.send_all()
 
@@ -343,7 +343,7 @@ class Coherence:
             if self._approved == self.holder != self._trusted:
                 self._trust()
             while self._asked:
-                self._send(wire, (b"PING",), self._asked.popleft().set_result)
+                self._send(wire, (b"PING",), _completing(self._asked.popleft()))
         if self._expected and clock() - self.contact > 2 * self._policy.lease:
             raise RedisUnavailable(f"no answer within {2 * self._policy.lease:g} s")
 
@@ -383,6 +383,10 @@ class Coherence:
         gathered = self._acknowledgements.get(fence)
         if gathered is not None:
             gathered.hear(holder)
+
+
+def _completing(future: "Future[None]") -> Callable[[Any], None]:
+    return lambda reply: complete(future)
 
 
 def _ignore(reply: Any) -> None:

@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import Future
 
-__all__ = ["Acknowledgements", "Signals"]
+__all__ = ["Acknowledgements", "Signals", "complete"]
 
 
 class Signals:
@@ -34,7 +34,7 @@ class Signals:
         with self._lock:
             woken = self._waiting.pop(name, [])
         for future in woken:
-            _complete(future)
+            complete(future)
 
     def send_all(self) -> None:
         """Wake everybody: signals may have been lost."""
@@ -73,12 +73,16 @@ class Acknowledgements:
 
     def _judge(self) -> None:
         with self._lock:
-            complete = self._expected is not None and self._heard.issuperset(self._expected)
-        if complete:
-            _complete(self.done)
+            everybody = self._expected is not None and self._heard.issuperset(self._expected)
+        if everybody:
+            complete(self.done)
 
 
-def _complete(future: "Future[None]") -> None:
-    # cancelled by who waited: nobody is interested any more
-    if not future.done() and future.set_running_or_notify_cancel():
+def complete(future: "Future[None]", error: Exception | None = None) -> None:
+    """Complete a future, or fail it; nothing if who waited for it has gone."""
+    if future.done() or not future.set_running_or_notify_cancel():
+        return
+    if error is None:
         future.set_result(None)
+    else:
+        future.set_exception(error)
