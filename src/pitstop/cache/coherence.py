@@ -226,8 +226,8 @@ class Coherence:
             try:
                 self._hold()
             except RedisUnavailable as error:
-                if self.holder:
-                    log.warning("the cache lost Redis and goes on without it: %s", error)
+                if self.holder or not attempt:
+                    log.warning("the cache goes on without Redis: %s", error)
             except CacheError as error:
                 log.error("the cache does not use Redis: %s", error)
                 attempt = len(_PAUSES)
@@ -299,6 +299,8 @@ class Coherence:
             self._trust()
 
     def _grant(self, sent: float) -> None:
+        if self.paused or clock() >= self.held_until:
+            self._client.retry()  # it is back: who paused after failures need not wait any longer
         # counted from when it was sent: Redis counts from when it came, which is later
         self.contact = sent
         if self._distrusted:  # this lease ends now

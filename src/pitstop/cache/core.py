@@ -157,7 +157,7 @@ class Core:
             changes=self._changes,
             memory=self._memory,
             lease=self._parts.lease,
-            counts=self._stats.of("default"),
+            stats=self._stats,
             shared=self._client is not None,
         )
         _caches.add(self)

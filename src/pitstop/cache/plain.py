@@ -13,7 +13,7 @@ from pitstop.cache.flow import Flows
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.request import Recipe, Request, key_tag, namespace_tag
-from pitstop.cache.stats import Counts
+from pitstop.cache.stats import Stats
 from pitstop.errors import RedisUnavailable
 
 __all__ = ["PlainValues"]
@@ -30,7 +30,7 @@ class PlainValues:
     Args:
         flows, driver, invalidation, changes, memory: of the cache.
         lease: until when memory may be served.
-        counts: of the namespace.
+        stats: what is counted.
         shared: whether there is a Redis.
     """
 
@@ -43,7 +43,7 @@ class PlainValues:
         changes: ChangeLog,
         memory: Memory,
         lease: Any,
-        counts: Counts,
+        stats: Stats,
         shared: bool,
     ) -> None:
         self._flows = flows
@@ -52,7 +52,7 @@ class PlainValues:
         self._changes = changes
         self._memory = memory
         self._lease = lease
-        self._counts = counts
+        self._stats = stats
         self._shared = shared
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -65,8 +65,9 @@ class PlainValues:
                 found[key] = held.value
             else:
                 asked.append(key)
-        self._counts.memory_hits += len(found)
-        self._counts.misses += len(asked)  # until Redis says otherwise
+        counts = self._stats.of(NAMESPACE)
+        counts.memory_hits += len(found)
+        counts.misses += len(asked)  # until Redis says otherwise
         outcomes = await self._driver.drive(self._flows.read_many([_request(key) for key in asked]))
         found.update(
             (key, outcome.value) for key, outcome in zip(asked, outcomes, strict=True) if outcome is not None

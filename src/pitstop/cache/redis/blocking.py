@@ -90,6 +90,10 @@ class BlockingConnection:
         wire.send(*commands)
         return Sent(wire, len(commands), deadline, self._give_back)
 
+    def retry(self) -> None:
+        """The server answers somebody else: connect at the next call, whatever failed before."""
+        self._backoff.succeeded()
+
     def close(self) -> None:
         """Close the connections that are idle. The next call opens a new one."""
         while self._idle:

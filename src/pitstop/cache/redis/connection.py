@@ -59,6 +59,10 @@ class Connection:
             seconds = deadline - asyncio.get_running_loop().time()
         return await link.ask(commands, seconds)
 
+    def retry(self) -> None:
+        """The server answers somebody else: connect at the next call, whatever failed before."""
+        self._backoff.succeeded()
+
     def drop(self) -> None:
         """Give the connection up; callers that wait get ``RedisUnavailable``, the next call connects anew."""
         if self._link is not None:

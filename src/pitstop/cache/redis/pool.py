@@ -42,6 +42,11 @@ class LoopPool:
         self._latest = address, connection
         return connection
 
+    def retry(self) -> None:
+        """Have every connection that failed try again at its next call."""
+        for connection in list(self._connections.values()):
+            connection.retry()
+
     def drop(self, addresses: Iterable[Address]) -> None:
         """Have the next call to these servers connect anew: their names may lead elsewhere by now."""
         for address in addresses:

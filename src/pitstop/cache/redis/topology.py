@@ -135,6 +135,14 @@ class Client:
                 self._blocking[where].close()
         return errand.replies
 
+    def retry(self) -> None:
+        """A server answers: wait for no pause that failures have begun. For any thread."""
+        self._backoff.succeeded()
+        for pool in list(self._pools.values()):
+            pool.retry()
+        for connection in list(self._blocking.values()):
+            connection.retry()
+
     async def masters(self, *, seconds: float) -> tuple[Address, ...]:
         """Every server that takes writes, for commands that concern each of them.
 
