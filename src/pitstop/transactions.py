@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UpdateBa
 from sqlalchemy.orm import Session, SessionTransaction, object_mapper
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["UNKNOWN", "UNKNOWN_TABLE", "Changes", "Participant", "join", "tables_written"]
+__all__ = ["Changes", "Participant", "join", "tables_written"]
 
 log = logging.getLogger("pitstop.transactions")
 

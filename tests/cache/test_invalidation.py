@@ -88,7 +88,7 @@ async def test_by_event(cache: Cache) -> None:
     await cache.publish("prices changed")
     assert await numbers.called() == "order1 user1 user2"
     with pytest.raises(SettingsError, match="known are: prices changed"):
-        await cache.publish("prices chnged")
+        await cache.publish("prices unheard-of")
 
 
 async def test_values_by_hand(cache: Cache) -> None:
