@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, scoped_session
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.notes import Notes, current_notes
@@ -62,7 +62,6 @@ def watch_transactions(log: ChangeLog) -> None:
     event.listen(Engine, "begin", _on_begin)
     event.listen(Engine, "before_cursor_execute", _on_statement)
     event.listen(Session, "after_begin", _on_session_begin)
-    event.listen(Session, "do_orm_execute", _on_orm_statement)
 
 
 def reason_for_privacy(given: Iterable[Any]) -> str:
@@ -125,13 +124,6 @@ def _on_session_begin(session: Session, transaction: SessionTransaction, connect
 
 def _has_loaded(session: Session) -> bool:
     return any(not state.expired for state in session.identity_map.all_states())
-
-
-def _on_orm_statement(state: ORMExecuteState) -> None:
-    """Before the session's changes are flushed, after which they cannot be told from the database's."""
-    notes = current_notes()
-    if notes is not None:
-        _look_at_session(notes, state.session)
 
 
 def _on_statement(
