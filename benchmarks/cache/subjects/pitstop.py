@@ -28,7 +28,10 @@ class Strict(Subject):
         await self._cache.start()
 
     def wrap(self, load: Load) -> Load:
-        return self._cache.cached(ttl=TTL, namespace="item", tags=["item:{key}"])(load)
+        async def item(key: int) -> Order:
+            return await load(key)
+
+        return self._cache.cached(ttl=TTL, namespace="item", tags=["item:{key}"])(item)
 
     async def forget(self, key: int) -> None:
         await self._cache.invalidate(f"item:{key}")
