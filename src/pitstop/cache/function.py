@@ -297,23 +297,19 @@ class AsyncCached(Cached[P, R]):
             return self._passed_on(held.value, held.tags)
         self._parts.start()
         self._counts.misses += 1
-        outcome = await self._looked(request) or await self._parts.loads.get(request)
+        loads, outcome = self._parts.loads, None
+        start = self._changes.changes
+        replies = loads.look(request)  # the shortest way: most calls that memory does not answer end here
+        if replies is not None:
+            try:
+                outcome = loads.flows.hit(request, await replies, start)
+            except RedisUnavailable:
+                loads.flows.pause()
+        if outcome is None:
+            outcome = await loads.get(request)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
         return self._taken(outcome, held, args, kwargs)
-
-    async def _looked(self, request: Request) -> Outcome | None:
-        """What Redis has, the shortest way: most calls that memory does not answer end here."""
-        loads = self._parts.loads
-        replies = loads.look(request)
-        if replies is None:
-            return None
-        start = self._changes.changes
-        try:
-            return loads.flows.hit(request, await replies, start)
-        except RedisUnavailable:
-            loads.flows.pause()
-            return None
 
     def _renew(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -48,7 +48,9 @@ class AsyncLoads:
         """What one look into Redis gives, for :meth:`Flows.hit`; None where somebody is looking, or it takes
         more than that.
         """
-        if not self.flows.may_look or (id(asyncio.get_running_loop()), request.key) in self._shares:
+        if not self.flows.may_look:
+            return None
+        if self._shares and (id(asyncio.get_running_loop()), request.key) in self._shares:
             return None
         packed = request.look or pack(self.flows.looking(request.key, request.tags))
         return self._driver.ask(packed)
