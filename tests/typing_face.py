@@ -97,3 +97,52 @@ def serving() -> None:
 
 def failing(error: PitstopError) -> Exception:
     return error
+
+
+async def caching(cache: Cache) -> None:
+    @cache.cached(ttl="5m", tags=["order:{order_id}"])
+    async def total(order_id: int, *, currency: str = "eur") -> float | None:
+        return None
+
+    @cache.cached()
+    def rate(currency: str) -> float:
+        return 1.0
+
+    assert_type(await total(1, currency="usd"), float | None)
+    assert_type(await total.refresh(1), float | None)
+    assert_type(await total.bypass(1), float | None)
+    assert_type(await total.invalidate(1), None)
+    assert_type(total.key(1, currency="usd"), str)
+    await total("1")  # type: ignore[arg-type]
+    await total.invalidate(1, currency=1)  # type: ignore[arg-type]
+    total.key()  # type: ignore[call-arg]
+    assert_type(rate("usd"), float)
+    assert_type(rate.refresh("usd"), float)
+    assert_type(rate.invalidate("usd"), None)
+    rate(1)  # type: ignore[arg-type]
+
+    class Shop:
+        @cache.cached()
+        async def price(self, product: int) -> str:
+            return ""
+
+        @cache.cached()
+        def sync_price(self, product: int) -> str:
+            return ""
+
+        @staticmethod
+        @cache.cached()
+        async def tax(country: str) -> int:
+            return 1
+
+    shop = Shop()
+    assert_type(await shop.price(1), str)
+    assert_type(await shop.price.refresh(1), str)
+    assert_type(shop.price.key(1), str)
+    assert_type(await Shop.price(shop, 1), str)
+    assert_type(shop.sync_price(1), str)
+    assert_type(await Shop.tax("ko"), int)
+    await shop.price("1")  # type: ignore[arg-type]
+    assert_type(await cache.invalidate("order:1"), None)
+    assert_type(await cache.warm(total, [1, 2]), int)
+    assert_type(cache.stats().hit_rate, float)

@@ -168,6 +168,7 @@ async def test_a_commit_is_refused(open_cache: OpenCache, own_redis: OwnRedis, e
         await asyncio.to_thread(commit)
     assert Orders(engine).total(1) == 10
     own_redis.thaw()
+    await asyncio.wrap_future(cache._coherence.renewed())  # type: ignore[union-attr]
     await count.up()
     await asyncio.to_thread(commit)
     assert Orders(engine).total(1) == 11

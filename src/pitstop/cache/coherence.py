@@ -299,8 +299,7 @@ class Coherence:
             self._trust()
 
     def _grant(self, sent: float) -> None:
-        if self.paused or clock() >= self.held_until:
-            self._client.retry()  # it is back: who paused after failures need not wait any longer
+        self._client.retry()  # it answers: who paused after a failure need not wait
         # counted from when it was sent: Redis counts from when it came, which is later
         self.contact = sent
         if self._distrusted:  # this lease ends now

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 from uuid import UUID
 
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -260,10 +260,16 @@ class AsyncCached(Cached[P, R]):
             value = await self._get(args, kwargs)
         return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
 
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+
+    @overload
     def __get__(
-        self: "AsyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any
-    ) -> "AsyncCached[Q, R]":
-        return cast("AsyncCached[Q, R]", self if instance is None else _BoundAsync(self, instance))
+        self: "AsyncCached[Concatenate[S, Q], R]", instance: S, owner: Any
+    ) -> "AsyncCached[Q, R]": ...
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else _BoundAsync(self, instance)
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Drop the value of these arguments, in every process.
@@ -391,10 +397,14 @@ class SyncCached(Cached[P, R]):
             value = self._get(args, kwargs)
         return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
 
-    def __get__(
-        self: "SyncCached[Concatenate[S, Q], R]", instance: S | None, owner: Any
-    ) -> "SyncCached[Q, R]":
-        return cast("SyncCached[Q, R]", self if instance is None else _BoundSync(self, instance))
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+
+    @overload
+    def __get__(self: "SyncCached[Concatenate[S, Q], R]", instance: S, owner: Any) -> "SyncCached[Q, R]": ...
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else _BoundSync(self, instance)
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """As of :class:`AsyncCached`."""
