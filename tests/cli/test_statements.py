@@ -67,12 +67,13 @@ def test_both_sides(place: Path, database_url: str) -> None:
 
 def test_json(place: Path, database_url: str) -> None:
     """--json prints one document: both sides of each statement, null for one that does not know it."""
-    code, out, err = statements(place, "--json", "--dsn", database_url, "--sort", "calls", "--limit", "1")
+    code, out, err = statements(place, "--json", "--dsn", database_url, "--sort", "calls", "--limit", "0")
     document = json.loads(out)
     assert (code, err, document["version"]) == (0, "", 1)
     assert document["count"] >= 3
     assert document["server"] == {"missing": None, "hidden": 0}
-    (first,) = document["statements"]
+    # caches of other tests may look for their outbox in this database, too
+    first = next(each for each in document["statements"] if each["application"] is not None)
     assert (first["application"]["calls"], first["server"]["calls"]) == (3, 3)
     assert first["application"]["scope"] == "import prices"
     assert {"mean_ms", "p95_ms", "max_ms", "rows"} <= first["application"].keys()
