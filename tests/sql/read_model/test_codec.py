@@ -130,5 +130,7 @@ async def test_as_the_orm_by_asyncpg(engine: AsyncEngine, response: type) -> Non
         await connection.run_sync(Base.metadata.create_all)
     async with AsyncSession(engine) as session:
         session.add_all(things())
+        await session.flush()
+        session.expunge_all()  # what the database gives, whoever keeps the objects as they were made
         rows = (await session.scalars(select(Thing).order_by(Thing.id))).all()
         assert_same(await read_model(Thing, response).fetch(session), encoded(rows, response))
