@@ -11,12 +11,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pitstop.cache import Cache
+from pitstop.cache import Cache, core
 from tests.cache.cluster import OwnCluster
 from tests.cache.server import OwnRedis
 from tests.cache.shop import fill
 
 OpenCache = Callable[..., Cache]
+
+
+@pytest.fixture(autouse=True)
+def no_cache_takes_part() -> Iterator[None]:
+    """A cache that a test leaves open takes no part in the commits of the tests after it."""
+    yield
+    for cache in list(core._caches):
+        cache._leave_sessions()
 
 
 @pytest.fixture
