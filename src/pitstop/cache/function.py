@@ -93,6 +93,11 @@ class Cached(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<cached {self._recipe.name}>"
 
+    @property
+    def unbound(self) -> "Cached[..., Any]":
+        """The cached function of a method; of a function, itself."""
+        return getattr(self, "_cached", self)
+
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of the value of these arguments."""
         return self._keys.digest(args, kwargs)
