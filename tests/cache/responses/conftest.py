@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from pitstop.cache import Cache
+from tests.cache.conftest import OpenCache
 from tests.cache.responses.site import Serve, Site
 
 
@@ -38,7 +39,9 @@ async def cache() -> AsyncIterator[Cache]:
 
 
 @pytest.fixture
-async def workers(redis_url: str) -> AsyncIterator[list[Cache]]:
+async def workers(open_cache: OpenCache, redis_url: str) -> list[Cache]:
     """Two caches on one Redis, as two workers have them."""
-    async with Cache(redis=redis_url) as one, Cache(redis=redis_url) as other:
-        yield [one, other]
+    caches = [open_cache(redis=redis_url) for _ in range(2)]
+    for each in caches:
+        await each.start()
+    return caches
