@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from pitstop.servers.address import libpq_url
+from tests.cli.process import Command, run
 
 APP = """
 import os
@@ -88,8 +89,6 @@ async def read():
 asyncio.run(read())
 """
 
-Command = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
@@ -101,24 +100,7 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def command(shop: Path, redis_url: str) -> Command:
     """Runs `pitstop cache warm ...` there."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
-    environment |= {"COLUMNS": "100", "SHOP_REDIS": redis_url}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))
-
-    def run(*arguments: str, typed: str = "", **more: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "pitstop", "cache", "warm", *arguments],
-            env={**environment, **more},
-            cwd=shop,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
+    return partial(run, "cache", "warm", cwd=shop, **{"SHOP_REDIS": redis_url})
 
 
 def called(shop: Path) -> list[str]:
