@@ -58,9 +58,9 @@ class Participant(Protocol):
     time with the same ``changes``.
 
     A participant may also have ``note(kind, instance, before)``: called at each flush for each written
-    object, ``kind`` being ``"new"``, ``"dirty"`` or ``"deleted"`` and ``before`` the values that it had before
-    of attributes that were changed, also of a deleted one (``UNKNOWN`` where it was not loaded); the strings
-    that it returns are collected in ``Changes.notes``.
+    object. ``kind`` is ``"new"``, ``"dirty"`` or ``"deleted"``, and ``before`` are the values that changed
+    attributes had before, those of a deleted object too (``UNKNOWN`` where they were not loaded). The
+    strings that it returns are collected in ``Changes.notes``.
     """
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:

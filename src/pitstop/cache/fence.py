@@ -105,7 +105,7 @@ class _AnyRow:
 
 
 def _tracked(instance: Any, before: Mapping[str, Any]) -> list[str]:
-    """The automatic tags of a written row: itself, by its old key too, and the tables it lies in as a whole."""
+    """The automatic tags of a written row: itself, by its old key too, and the tables it lies in."""
     mapper = inspect(instance).mapper
     tables = [each.fullname for each in mapper.tables if isinstance(each, Table)]
     names = [mapper.get_property_by_column(each).key for each in mapper.primary_key]
