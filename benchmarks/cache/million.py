@@ -46,9 +46,9 @@ def ask(scale: Scale) -> list[Table]:
     table = Table(f"{KEYS:,} distinct keys through {ITEMS:,} items, {BYTES // 2**20} MiB: one call", heads)
     runs = [
         ("memory alone", _filled, None, 150, 4),
-        ("  control: a dict, and a loop", _held, None, 60, 2),
-        ("with Redis, strict", _filled, scale.servers.redis_url, 30, 4),
-        ("  control: redis-py, GET, SET, GET", _asked, scale.servers.redis_url, 15, 2),
+        ("  control: a dict, and a loop", _held, None, 40, 2),
+        ("with Redis, strict", _filled, scale.servers.redis_url, 20, 4),
+        ("  control: redis-py, GET, SET, GET", _asked, scale.servers.redis_url, 10, 2),
     ]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, run, url, full, quick in runs:
