@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pitstop.cache import ttl
@@ -38,10 +38,19 @@ _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded 
 
 @dataclass(slots=True)
 class _Sight:
-    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first."""
+    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first.
+
+    Attributes:
+        entry: if it holds.
+        tokens: of the tags of the request.
+        likely: tags that an entry carried which holds no more: a load may well find the same.
+        early: tokens of those, as they were before the load.
+    """
 
     entry: Entry | None
     tokens: list[bytes | None]
+    likely: tuple[str, ...] = ()
+    early: dict[str, bytes | None] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -211,7 +220,7 @@ class Flows:
         if more:
             (tokens,) = checked((yield [(b"MGET", *map(self._commands.token, more))]))
             if not _has_tokens(sight, dict(zip(more, tokens, strict=True))):
-                sight.entry = None
+                sight.entry, sight.likely = None, more
         return sight
 
     def _seen(self, request: Request, replies: list[Any]) -> tuple[_Sight, tuple[str, ...]]:
@@ -226,6 +235,7 @@ class Flows:
         if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
             return sight, ()
         if entry.tokens[: len(tokens)] != tuple(tokens):
+            sight.likely = entry.tags or ()
             return sight, ()
         sight.entry = entry
         return sight, entry.tags or ()
@@ -255,7 +265,7 @@ class Flows:
                 woken = coherence.signals.expect(request.key)
                 try:
                     # who has waited for nothing does not wait again: callers would load one after the other
-                    taken = yield from self._take_lock(request, load, coherence, seize=waited)
+                    taken = yield from self._take_lock(request, sight, load, coherence, seize=waited)
                     if taken:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
@@ -272,17 +282,21 @@ class Flows:
             coherence.pause()
         return (yield from self._bypass(request, start, "redis is away"))
 
-    def _take_lock(self, request: Request, load: bytes, coherence: Coherence, *, seize: bool) -> Steps[bool]:
-        """Take the load lock, or be woken when it is given back."""
+    def _take_lock(
+        self, request: Request, sight: _Sight, load: bytes, coherence: Coherence, *, seize: bool
+    ) -> Steps[bool]:
+        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely."""
         seize = seize or request.mode == "refresh"
         lock = self._commands.take_lock(
             request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
         )
+        look = [(b"MGET", *map(self._commands.token, sight.likely))] if sight.likely else []
         try:
-            (taken,) = checked((yield [lock]))
+            taken, *seen = checked((yield [lock, *look]))
         except BaseException:  # cancelled, or no reply in time: it may have been taken
             self._keeping[load] = (request.key, 0.0)
             raise
+        sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
         return bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
@@ -339,14 +353,16 @@ class Flows:
         right only if nothing was announced for them since it began, which the barrier lets the log know.
         """
         more = tuple(sorted(notes.tags.difference(request.tags)))
-        tokens = list(sight.tokens)
+        known = {tag: token for tag, token in sight.early.items() if is_clean(token)}
+        asked = [tag for tag in more if tag not in known]
         if len(more) > _KEPT_TAGS:
             notes.refuse(f"it depends on {len(more)} tags")
-        elif more:
+        elif asked:
             seconds = self._token_seconds(request)
-            replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
-            tokens += checked(replies)
-        late = bool(more) or notes.since < notes.start
+            replies = checked((yield [self._commands.ask_token(tag, seconds=seconds) for tag in asked]))
+            known.update(zip(asked, replies, strict=True))
+        tokens = [*sight.tokens, *[known[tag] for tag in more if tag in known]]
+        late = bool(asked) or notes.since < notes.start
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
