@@ -18,7 +18,7 @@ from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
 from pitstop.cache.compression import compress, decompress
 from pitstop.cache.effects import Barrier, Call, Called, Flow, Outcome, Steps, Wait, checked
-from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
@@ -45,12 +45,14 @@ class _Sight:
         tokens: of the tags of the request.
         likely: tags that an entry carried which holds no more: a load may well find the same.
         early: tokens of those, as they were before the load.
+        stored: how the stored entry begins; no other begins so.
     """
 
     entry: Entry | None
     tokens: list[bytes | None]
     likely: tuple[str, ...] = ()
     early: dict[str, bytes | None] = field(default_factory=dict)
+    stored: bytes = b""
 
     @property
     def clean(self) -> bool:
@@ -227,7 +229,7 @@ class Flows:
         """What a look tells, and the tags whose tokens must still be looked at."""
         ((stored, *tokens),) = checked(replies)
         tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
-        sight = _Sight(None, tokens)
+        sight = _Sight(None, tokens, stored=(stored or b"")[:HEAD_BYTES])
         entry = unpack(stored) if stored is not None else None
         recipe = request.recipe
         # past its time it is only for those who can have it renewed without their caller
@@ -270,7 +272,8 @@ class Flows:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
                         return Outcome(None, (), missing=True)
-                    yield Wait(woken, LOCK_SECONDS)
+                    if taken is not None:
+                        yield Wait(woken, LOCK_SECONDS)
                 finally:
                     coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
@@ -284,11 +287,15 @@ class Flows:
 
     def _take_lock(
         self, request: Request, sight: _Sight, load: bytes, coherence: Coherence, *, seize: bool
-    ) -> Steps[bool]:
-        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely."""
+    ) -> Steps[bool | None]:
+        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely.
+
+        Returns:
+            whether it was taken; None if another has stored something since it was looked at.
+        """
         seize = seize or request.mode == "refresh"
         lock = self._commands.take_lock(
-            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
+            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize, stored=sight.stored
         )
         look = [(b"MGET", *map(self._commands.token, sight.likely))] if sight.likely else []
         try:
@@ -297,7 +304,7 @@ class Flows:
             self._keeping[load] = (request.key, 0.0)
             raise
         sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
-        return bool(taken == 1)
+        return None if taken == 2 else bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = self._notes(request, start)
@@ -310,16 +317,32 @@ class Flows:
             raise
         self._keeping.pop(load, None)
         tags = request.tags
+        held = self._answer(request, called, notes, start)
         try:
             if called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
-                    return (yield from self._fill(request, called, payload, tags, tokens, start, load))
+                    return (yield from self._fill(request, called, payload, tags, tokens, start, load, held))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self.pause()
         return Outcome(called.value, tags, error=called.error, private=notes.private)
+
+    def _answer(self, request: Request, called: Called, notes: Notes, start: int) -> Held | None:
+        """Let go who waits for the load, before Redis has it: the change log alone says whether it holds.
+
+        A lease makes every writer wait until this log has what it is about to commit.
+        """
+        tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        fresh = self._fresh_seconds(request, called)
+        if request.answered is None or called.error or notes.obstacle or len(tags) > _KEPT_TAGS or fresh <= 0:
+            return None
+        since = min(start, notes.since)
+        held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
+        shareable = self._holds(request, tags, since)
+        request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
         """The value as Redis keeps it; a value that cannot be kept is only returned."""
@@ -388,6 +411,7 @@ class Flows:
         tokens: list[bytes | None],
         start: int,
         load: bytes,
+        held: Held | None,
     ) -> Flow:
         fresh = self._fresh_seconds(request, called)
         stored = self._packed(request, called, payload, tags, tokens, fresh)
@@ -397,7 +421,7 @@ class Flows:
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
         size = _PYTHON_SIZE * len(payload)
-        held = self._hold(request, called.value, tags, start, fresh, called.seconds, size)
+        held = held or self._hold(request, called.value, tags, start, fresh, called.seconds, size)
         shareable = now == tokens and self._holds(request, tags, start)
         return Outcome(called.value, tags, held, shareable=shareable)
 
