@@ -24,7 +24,9 @@ __all__ = ["FENCE_SECONDS", "Fence", "Invalidation"]
 log = logging.getLogger("pitstop.cache")
 
 _TOKEN_SECONDS = 86_400.0
-_MARGIN = 1.05  # clocks of two machines do not run equally fast
+# of a lease, so that a writer waits no longer than one in all; a holder stops sooner (see Policy), by more
+# than clocks of two machines differ in that time
+_WAITED = 0.95
 _JOIN_SECONDS = 1.0
 _AT_ONCE = 500  # tags in one exchange
 
@@ -173,7 +175,7 @@ class Invalidation:
             return False
         if self._strict:
             # there may be no lease to be acknowledged to; who does not hear of it within one has none either
-            yield Wait(Future(), self._lease * _MARGIN)
+            yield Wait(Future(), self._lease * _WAITED)
         return True
 
     def _write_down(self, tags: tuple[str, ...]) -> None:
@@ -329,7 +331,7 @@ class Invalidation:
             gathered.expect(holders)
             if not self._strict:
                 return
-            lease = self._lease * _MARGIN
+            lease = self._lease * _WAITED
             if not (yield Wait(gathered.done, lease)):
                 yield [self._commands.remove(gathered.silent())]
             elif age < lease * 1000:  # who held a lease before this epoch began is not among the holders
@@ -352,7 +354,7 @@ class Invalidation:
         if whole or self._away_since is None or coherence.answered > self._away_since:
             self._away_since = clock()  # from the failure: others may have renewed just before it
         since = self._away_since
-        while (left := since + self._lease * _MARGIN - clock()) > 0:
+        while (left := since + self._lease * _WAITED - clock()) > 0:
             yield Wait(coherence.renewed(), left)
             if coherence.answered > since and not whole:
                 return False
