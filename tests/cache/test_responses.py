@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,7 +18,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from starlette.middleware.cors import CORSMiddleware
 
 from pitstop.cache import Cache
+from pitstop.cache.effects import Wait
 from pitstop.errors import SettingsError
+from tests.cache.conftest import OpenCache
 
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
 LONG = "words and words " * 200
@@ -641,3 +644,30 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
     """A wrong option is an error where it is written, and says what to write."""
     with pytest.raises(SettingsError, match=message):
         Cache().responses(**options)
+
+
+async def test_a_client_does_not_wait_for_redis(
+    open_cache: OpenCache, redis_url: str, site: Site, serve: Serve
+) -> None:
+    """A page is answered before Redis has it; who asks after a change in between gets the new one."""
+    cache = open_cache(redis=redis_url)
+    await cache.start()
+    client = await serve(cache.responses(ttl=60, tags=["post:{post_id}"])(site.app))
+    kept: Future[None] = Future()
+    capture = cache._parts.loads.flows._captured
+
+    def late(*given: Any) -> Any:
+        yield Wait(kept, 30.0)
+        return (yield from capture(*given))
+
+    cache._parts.loads.flows._captured = late  # type: ignore[method-assign]
+    assert (await client.get("/posts/1")).text == f"1: {LONG}"
+    assert not kept.done()
+    site.text = "new"
+    await cache.invalidate("post:1")
+    asked = asyncio.create_task(client.get("/posts/1"))
+    await asyncio.sleep(0.05)
+    kept.set_result(None)
+    assert (await asked).text == "1: new"
+    assert (await client.get("/posts/1")).text == "1: new"
+    assert site.asked == ["1", "1"]
