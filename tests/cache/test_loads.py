@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from pitstop.cache import Cache
+from pitstop.cache.entry import HEAD_BYTES, pack
 from pitstop.errors import RedisUnavailable
 from tests.cache.conftest import OpenCache
 from tests.cache.shop import Order
@@ -390,3 +391,22 @@ async def test_no_threads_are_left(open_cache: OpenCache, redis_url: str) -> Non
         assert [each for each in threading.enumerate() if each.name == "pitstop-cache"]
         await cache.close()
         assert not [each for each in threading.enumerate() if each.name == "pitstop-cache"]
+
+
+async def test_no_lock_for_what_another_has_stored(open_cache: OpenCache, redis_url: str) -> None:
+    """Who looked before another stored the value gets no lock, also where nobody else holds it."""
+    cache = open_cache(redis=redis_url)
+    await cache.start()
+    commands, run = cache._commands, cache._driver.run
+    entry = pack(b"1", tokens=[], fresh_until=1.0, stale_until=1.0)
+    other = pack(b"2", tokens=[], fresh_until=2.0, stale_until=2.0)
+
+    async def lock(stored: bytes) -> int:
+        seen = stored[:HEAD_BYTES]
+        (taken,) = await run([commands.take_lock("d", b"load", b"holder", seconds=60, stored=seen)])
+        await run([(b"DEL", commands.lock("d"))])
+        return int(taken)
+
+    assert await lock(b"") == 1
+    await run([(b"SET", commands.value("d"), entry)])
+    assert [await lock(b""), await lock(other), await lock(entry)] == [2, 2, 1]

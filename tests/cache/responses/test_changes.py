@@ -1,11 +1,17 @@
 """Changes: no response is served after one, in any worker."""
 
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
 from fastapi import FastAPI
 from sqlalchemy import String, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pitstop.cache import Cache
+from pitstop.cache.effects import Wait
+from tests.cache.conftest import OpenCache
 from tests.cache.responses.site import LONG, Serve, Site
 
 
@@ -116,3 +122,30 @@ async def test_a_commit_invalidates(database_url: str, workers: list[Cache], ser
         await session.commit()
     assert [(await client.get("/notes/2")).json() for client in (one, other)] == ["all", "all"]
     await engine.dispose()
+
+
+async def test_a_client_does_not_wait_for_redis(
+    open_cache: OpenCache, redis_url: str, site: Site, serve: Serve
+) -> None:
+    """A page is answered before Redis has it; who asks after a change in between gets the new one."""
+    cache = open_cache(redis=redis_url)
+    await cache.start()
+    client = await serve(cache.responses(ttl=60, tags=["post:{post_id}"])(site.app))
+    kept: Future[None] = Future()
+    capture = cache._parts.loads.flows._captured
+
+    def late(*given: Any) -> Any:
+        yield Wait(kept, 30.0)
+        return (yield from capture(*given))
+
+    cache._parts.loads.flows._captured = late  # type: ignore[method-assign]
+    assert (await client.get("/posts/1")).text == f"1: {LONG}"
+    assert not kept.done()
+    site.text = "new"
+    await cache.invalidate("post:1")
+    asked = asyncio.create_task(client.get("/posts/1"))
+    await asyncio.sleep(0.05)
+    kept.set_result(None)
+    assert (await asked).text == "1: new"
+    assert (await client.get("/posts/1")).text == "1: new"
+    assert site.asked == ["1", "1"]
