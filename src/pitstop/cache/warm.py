@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pitstop.cache.function import AsyncCached
+from pitstop.cache.function_async import AsyncCached
 
 __all__ = ["warm"]
 
