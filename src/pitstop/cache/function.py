@@ -11,7 +11,7 @@ from pitstop.cache.clock import clock
 from pitstop.cache.effects import Outcome
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.memory import Held
-from pitstop.cache.notes import current_notes, notes_here
+from pitstop.cache.notes import notes_here
 from pitstop.cache.parts import Parts
 from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
@@ -74,7 +74,7 @@ class Cached(ABC, Generic[P, R]):
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
         # a key or tag that a function of the user's makes may be another one next time
         self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
-        self._calls: dict[Any, dict[Any, tuple[str, tuple[str, ...], bytes]]] = {}
+        self._requests: dict[Any, dict[Any, Request]] = {}
         self._at_hand = 0
         self._fixed = (namespace_tag(recipe.namespace),)
 
@@ -137,27 +137,28 @@ class Cached(ABC, Generic[P, R]):
         )
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        key, tags, look = self._known(args, kwargs)
-        call = functools.partial(self._function, *args, **kwargs)
-        given = (*args, *kwargs.values()) if kwargs else args
-        return Request(self._recipe, key, tags, call, look, given)
-
-    def _known(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...], bytes]:
-        """Key, tags and packed look of a call: those of the latest calls are at hand."""
+        """What a call asks for: those of the latest calls are at hand."""
         if not self._memorable:
-            return (*self._named(args, kwargs), b"")
+            return self._made(args, kwargs)
         types, call = _place(args, kwargs)
-        table = self._calls.get(types)
-        known = None if table is None else table.get(call)
-        if known is None:
-            key, tags = self._named(args, kwargs)
-            known = key, tags, pack(self._parts.flows.looking(key, tags))
-            if _is_flat(args, kwargs):
-                self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
-                if not self._at_hand:
-                    self._calls = {}
-                self._calls.setdefault(types, {})[call] = known
-        return known
+        table = self._requests.get(types)
+        request = None if table is None else table.get(call)
+        if request is not None:
+            return request
+        request = self._made(args, kwargs)
+        if not _is_flat(args, kwargs):
+            return request
+        self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
+        if not self._at_hand:
+            self._requests = {}
+        request = request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
+        self._requests.setdefault(types, {})[call] = request
+        return request
+
+    def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        key, tags = self._named(args, kwargs)
+        call = functools.partial(self._function, *args, **kwargs)
+        return Request(self._recipe, key, tags, call, given=(*args, *kwargs.values()))
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()
@@ -172,33 +173,35 @@ class Cached(ABC, Generic[P, R]):
         With MISSING may come what memory holds all the same, for the case that loading fails.
         """
         held, fresh = self._remembered(request)
-        if held is not None and fresh:
+        if held is None:
+            self._counts.misses += 1
+            return MISSING, None
+        if fresh:
             self._counts.memory_hits += 1
             self._remember(held, args, kwargs)
             return self._passed_on(held.value, held.tags), held
-        if held is not None and self._recipe.repeatable:
+        if self._recipe.repeatable:
             self._counts.stale_hits += 1
             self._renew(request, held, args, kwargs)
             return self._passed_on(held.value, held.tags), held
-        self._parts.start()
         self._counts.misses += 1
         return MISSING, held
 
     def _remembered(self, request: Request) -> tuple[Held | None, bool]:
         """What memory holds that has not been invalidated, and whether it is still fresh."""
         held = self._parts.memory.get(request.key)
+        if held is None:
+            return None, False
         now = clock()
-        if held is None or now >= held.stale_until or now >= self._lease.memory_until:
+        if now >= held.stale_until or now >= self._lease.memory_until:
             return None, False
         if not held.still_holds(self._changes):
             return None, False
         return held, now < held.fresh_until
 
     def _to_refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        request = self._request(args, kwargs)
-        request.mode = "refresh"
         self._parts.start()
-        return request
+        return self._request(args, kwargs).to("refresh")
 
     def _renew(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -208,8 +211,7 @@ class Cached(ABC, Generic[P, R]):
             if held.refreshing:
                 return
             held.refreshing = True
-        request.mode = "renew"
-        self._renew_behind(request, held, args, kwargs)
+        self._renew_behind(request.to("renew"), held, args, kwargs)
 
     @abstractmethod
     def _renew_behind(
@@ -227,12 +229,12 @@ class Cached(ABC, Generic[P, R]):
         """Such a load has ended; None if it was given up."""
         if held is not None:
             held.refreshing = False
-        if outcome is not None:
+        if outcome is not None and outcome.held is not None:
             self._remember(outcome.held, args, kwargs)
 
-    def _remember(self, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _remember(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Let the next call with such arguments find it without a key."""
-        if held is None or held.shortcut is not None:
+        if held.shortcut is not None:
             return
         if self._ignored:
             args, kwargs = self._counting(args, kwargs)
@@ -242,7 +244,7 @@ class Cached(ABC, Generic[P, R]):
         held.found_by(self._shortcuts.setdefault(types, {}), call)
 
     def _passed_on(self, value: Any, tags: tuple[str, ...]) -> Any:
-        notes = current_notes()
+        notes = notes_here()
         if notes is not None:
             notes.depend(tags)
         return value
@@ -263,7 +265,8 @@ class Cached(ABC, Generic[P, R]):
             return self._passed_on(held.value, held.tags)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
-        self._remember(outcome.held, args, kwargs)
+        if outcome.held is not None:
+            self._remember(outcome.held, args, kwargs)
         return self._passed_on(outcome.value, outcome.tags)
 
 

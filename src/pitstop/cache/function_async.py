@@ -78,6 +78,7 @@ class AsyncCached(Cached[P, R]):
             except RedisUnavailable:
                 loads.flows.pause()
         if outcome is None:
+            self._parts.start()
             outcome = await loads.get(request)
         return self._taken(request, outcome, held, args, kwargs)
 

@@ -61,13 +61,14 @@ class SyncCached(Cached[P, R]):
         value, held = self._recalled(request, args, kwargs)
         if value is not MISSING:
             return value
+        self._parts.start()
         return self._taken(request, self._load(request), held, args, kwargs)
 
     def _load(self, request: Request) -> Outcome:
         if not in_greenlet():
             return self._parts.blocking.get(request)
         # below run_sync of an async session: nobody may hold up the event loop
-        request.call = functools.partial(greenlet_spawn, request.call)
+        request = request.called_by(functools.partial(greenlet_spawn, request.call))
         return await_only(self._parts.loads.get(request))
 
     def _renew_behind(

@@ -248,9 +248,7 @@ class ResponseCache:
             return
         if held is not None:
             held.refreshing = True
-        request = self._request(key, capture)
-        request.mode = "renew"
-        behind(self._renewed(request, held, place))
+        behind(self._renewed(self._request(key, capture).to("renew"), held, place))
 
     async def _renewed(self, request: Request, held: Held | None, place: Any) -> None:
         try:
