@@ -15,7 +15,9 @@ from pitstop.cache.codec import codec_for
 from pitstop.cache.core import Core
 from pitstop.cache.databases import database_of, watch_engines
 from pitstop.cache.fence import RowTags
-from pitstop.cache.function import AsyncCached, Cached, SyncCached
+from pitstop.cache.function import Cached
+from pitstop.cache.function_async import AsyncCached
+from pitstop.cache.function_sync import SyncCached
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.notes import current_notes
 from pitstop.cache.page import ENCODINGS, PageCodec

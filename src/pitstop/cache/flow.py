@@ -318,15 +318,20 @@ class Flows:
         self._keeping.pop(load, None)
         tags = request.tags
         held = self._answer(request, called, notes, start)
+        unproven = held is not None
         try:
             if called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
+                    unproven = False
                     return (yield from self._fill(request, called, payload, tags, tokens, start, load, held))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self.pause()
+        finally:
+            if unproven:  # a fence from before our lease is not in the log, and its writer may have died
+                self._memory.drop(request.key)
         return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _answer(self, request: Request, called: Called, notes: Notes, start: int) -> Held | None:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
-from pitstop.cache.function import AsyncCached, SyncCached
+from pitstop.cache.function_async import AsyncCached
+from pitstop.cache.function_sync import SyncCached
 from pitstop.errors import SettingsError
 
 __all__ = ["Makers", "warm"]
