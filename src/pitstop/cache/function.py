@@ -2,6 +2,7 @@
 
 import functools
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import date
 from typing import Any, Generic, ParamSpec, TypeVar, cast
@@ -74,12 +75,17 @@ class Cached(ABC, Generic[P, R]):
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
         # a key or tag that a function of the user's makes may be another one next time
         self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
-        self._requests: dict[Any, dict[Any, Request]] = {}
-        self._at_hand = 0
+        self._kinds: set[Any] = set()
+        self._requests: OrderedDict[Any, Request] = OrderedDict()
         self._fixed = (namespace_tag(recipe.namespace),)
 
     def __repr__(self) -> str:
         return f"<cached {self._recipe.name}>"
+
+    @property
+    def unbound(self) -> "Cached[..., Any]":
+        """The cached function of a method; of a function, itself."""
+        return getattr(self, "_cached", self)
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of the value of these arguments."""
@@ -140,19 +146,18 @@ class Cached(ABC, Generic[P, R]):
         """What a call asks for: those of the latest calls are at hand."""
         if not self._memorable:
             return self._made(args, kwargs)
-        types, call = _place(args, kwargs)
-        table = self._requests.get(types)
-        request = None if table is None else table.get(call)
-        if request is not None:
-            return request
-        request = self._made(args, kwargs)
-        if not _is_flat(args, kwargs):
-            return request
-        self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
-        if not self._at_hand:
-            self._requests = {}
-        request = request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
-        self._requests.setdefault(types, {})[call] = request
+        place = _place(args, kwargs)
+        if place[0] not in self._kinds:  # what is not flat may not even have a hash
+            if not _is_flat(args, kwargs):
+                return self._made(args, kwargs)
+            self._kinds.add(place[0])
+        request = self._requests.get(place)
+        if request is None:
+            request = self._made(args, kwargs)
+            request = request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
+            self._requests[place] = request
+            if len(self._requests) > _MOST_AT_HAND:  # one for one: no call pays for a thousand
+                self._requests.popitem(last=False)
         return request
 
     def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:

@@ -66,6 +66,8 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
         look: the packed command that reads its value; empty where it is not at hand.
         given: the arguments.
         private: why what the load gives may be its caller's alone; empty if it may not.
+        prompt: whether the caller gets what was loaded before Redis has it.
+        answered: called with that.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -76,6 +78,8 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
     look: bytes = b""
     given: tuple[Any, ...] = ()
     private: str = ""
+    prompt: bool = False
+    answered: Callable[[Any], None] | None = None
     mode: Mode = "read"
 
     def ready(self, look: bytes) -> "Request":
@@ -93,6 +97,10 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
     def called_by(self, call: Callable[[], Any]) -> "Request":
         """The same with something else that makes the value."""
         return msgspec.structs.replace(self, call=call)
+
+    def answering(self, answered: Callable[[Any], None]) -> "Request":
+        """The same with somebody who is told as soon as the function has answered."""
+        return msgspec.structs.replace(self, answered=answered)
 
 
 def user_tag(tag: str) -> str:
