@@ -174,7 +174,7 @@ class Flows:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
             return None
         try:
             value = request.recipe.codec.decode(
@@ -183,25 +183,24 @@ class Flows:
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
-        holds = self._holds(request, tags, start)
         counts = self._stats.of(request.recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
         if stale:
             counts.stale_hits += 1
-            counts.misses -= 1
-            return Outcome(value, tags, shareable=holds, stale=True)
+            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
         counts.redis_hits += 1
-        counts.misses -= 1  # it was counted before Redis was asked
-        held = None
-        if holds:
-            size = _PYTHON_SIZE * len(entry.payload)
-            held = self._hold(
-                request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size
-            )
-        return Outcome(value, tags, held, shareable=holds)
+        size = _PYTHON_SIZE * len(entry.payload)
+        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size)
+        # what is held was just looked at
+        return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
-        beta = request.recipe.early
-        return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+        return ttl.refreshes_early(
+            now,
+            expiry=entry.fresh_until,
+            load_seconds=entry.load_ms / 1000,
+            beta=request.recipe.early,
+        )
 
     @property
     def changes(self) -> ChangeLog:
