@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from pitstop.cache import Cache, flow, invalidation
+from pitstop.cache import Cache, invalidation
 
 
 async def test_the_fence_of_a_long_commit_is_renewed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fence stands for as long as its writer lives, in Redis and in the logs of the others."""
-    for module in (flow, invalidation):
-        monkeypatch.setattr(module, "FENCE_SECONDS", 0.6)
+    monkeypatch.setattr(invalidation, "FENCE_SECONDS", 0.6)
     name = uuid.uuid4().hex
     async with (
         Cache(redis_url, namespace=name, lease=0.3) as writer,
@@ -40,8 +39,7 @@ async def test_the_fence_of_a_long_commit_is_renewed(redis_url: str, monkeypatch
 
 async def test_the_fence_of_a_dead_writer_runs_out(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer that is gone costs misses until its fence has run out, and nothing after that."""
-    for module in (flow, invalidation):
-        monkeypatch.setattr(module, "FENCE_SECONDS", 0.6)
+    monkeypatch.setattr(invalidation, "FENCE_SECONDS", 0.6)
     name = uuid.uuid4().hex
     async with (
         Cache(redis_url, namespace=name, lease=0.3) as writer,

@@ -77,7 +77,7 @@ class Core:
         self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
         self._client = Client(redis) if redis is not None and self.enabled else None
         self._leave: Callable[[], None] | None = None
-        self._writes_matter = False
+        self._writes_matter = self._watches_engines = False
         self._joining = threading.Lock()
         self._events: dict[str, dict[str, None]] = {}
         keeping: dict[bytes, tuple[str, float]] = {}
@@ -222,6 +222,7 @@ class Core:
         if self._writes_matter and self._leave is None:
             self._join_sessions()
         if self._coherence is not None:
+            self._watch_engines()  # before a lease: it is trusted when their commits under way have ended
             self._coherence.start()
 
     def _watch(self, *, track: bool) -> None:
@@ -254,7 +255,8 @@ class Core:
         return self._invalidation.renewals()
 
     def _watch_engines(self) -> None:
-        if self._outbox is not None:
+        if self._outbox is not None and not self._watches_engines:
+            self._watches_engines = True
             watch_engines(self._outbox)
 
     def _recover(self) -> None:

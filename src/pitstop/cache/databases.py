@@ -23,8 +23,8 @@ _listening = False
 class Watcher(Protocol):
     """Who wants to know of databases."""
 
-    def add_database(self, database: "Database") -> None:
-        """An engine began its first transaction in this process."""
+    def add_database(self, database: "Database", *, connection: Connection | None = None) -> None:
+        """An engine begins its first transaction in this process, on that connection; without one: it has."""
 
 
 class Database:
@@ -107,7 +107,8 @@ def _on_begin(connection: Connection) -> None:
     pool = connection.engine.pool
     if pool in _seen:
         return
-    database = _seen[pool] = database_of(connection.engine)
+    database = database_of(connection.engine)
     if database is not None:
         for watcher in list(_watchers):
-            watcher.add_database(database)
+            watcher.add_database(database, connection=connection)
+    _seen[pool] = database  # last: no other transaction passes before the watchers have looked

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
-from pitstop.cache.commands import Command, Commands
+from pitstop.cache.commands import FENCE_SECONDS, Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.effects import Steps, Wait, checked
-from pitstop.cache.flow import FENCE_SECONDS
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
