@@ -353,6 +353,8 @@ class Flows:
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
+        if not self._is_up():  # without a lease the log may not know
+            notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
         older = notes.since < notes.start
