@@ -19,7 +19,8 @@ from pitstop.cache.outbox import writable
 from pitstop.cache.request import family_of, user_tag
 from pitstop.cache.tracking import row_family, row_tag, table_tag
 from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
-from pitstop.transactions import UNKNOWN, UNKNOWN_TABLE, Changes
+from pitstop.tables import UNKNOWN_TABLE
+from pitstop.transactions import UNKNOWN, Changes
 
 __all__ = ["CommitFence", "Outbox", "RowTags"]
 
@@ -293,6 +294,8 @@ class CommitFence:
             return
         if commit.fence is not None and not commit.lost:
             self._drive(self._invalidation.release(commit.fence))
+        elif commit.fence is not None:
+            self._invalidation.abandon(commit.fence)
         elif commit.unfenced:
             self._drive(self._invalidation.end_unfenced(commit.tags if commit.lost else ()))
 

@@ -283,6 +283,10 @@ class Invalidation:
         except RedisUnavailable:  # it may be away because it was started anew, without the fence
             yield from self._told_late(fence.tags)
 
+    def abandon(self, fence: Fence) -> None:
+        """Let a fence run out: nobody knows whether what it fenced was committed, or will be."""
+        self.standing.pop(fence.id, None)
+
     def sweep(self) -> None:
         """Take off the fences that were put up in vain; in the coherence thread, at each renewal."""
         for fence, tags in list(self._vain.items()):
