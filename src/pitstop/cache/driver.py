@@ -133,6 +133,8 @@ def _call(effect: Call) -> Called:
 
 
 async def _signalled(future: "Future[None]", seconds: float) -> bool:
+    if future.done():  # each turn of a busy loop takes a while
+        return _happened(future, 0.0)
     try:
         await asyncio.wait_for(asyncio.wrap_future(future), seconds)
     except (TimeoutError, RedisUnavailable):

@@ -6,6 +6,7 @@ import functools
 import inspect
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import date
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
@@ -86,12 +87,16 @@ class Cached(Generic[P, R]):
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
         # a key or tag that a function of the user's makes may be another one next time
         self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
-        self._calls: dict[Any, dict[Any, tuple[str, tuple[str, ...], bytes]]] = {}
-        self._at_hand = 0
+        self._calls: OrderedDict[Any, tuple[str, tuple[str, ...], bytes]] = OrderedDict()
         self._fixed = (namespace_tag(recipe.namespace),)
 
     def __repr__(self) -> str:
         return f"<cached {self._recipe.name}>"
+
+    @property
+    def unbound(self) -> "Cached[..., Any]":
+        """The cached function of a method; of a function, itself."""
+        return getattr(self, "_cached", self)
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of the value of these arguments."""
@@ -165,18 +170,19 @@ class Cached(Generic[P, R]):
         """Key, tags and packed look of a call: those of the latest calls are at hand."""
         if not self._memorable:
             return (*self._named(args, kwargs), b"")
-        types, call = _place(args, kwargs)
-        table = self._calls.get(types)
-        known = None if table is None else table.get(call)
+        if not _is_flat(args, kwargs):
+            return self._found_out(args, kwargs)
+        place = _place(args, kwargs)
+        known = self._calls.get(place)
         if known is None:
-            key, tags = self._named(args, kwargs)
-            known = key, tags, pack(self._parts.flows.looking(key, tags))
-            if _is_flat(args, kwargs):
-                self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
-                if not self._at_hand:
-                    self._calls = {}
-                self._calls.setdefault(types, {})[call] = known
+            known = self._calls[place] = self._found_out(args, kwargs)
+            if len(self._calls) > _MOST_AT_HAND:  # one for one: no call pays for a thousand
+                self._calls.popitem(last=False)
         return known
+
+    def _found_out(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...], bytes]:
+        key, tags = self._named(args, kwargs)
+        return key, tags, pack(self._parts.flows.looking(key, tags))
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()

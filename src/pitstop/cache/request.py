@@ -63,6 +63,8 @@ class Request:
         look: the packed command that reads its value; empty where it is not at hand.
         given: the arguments.
         private: why what the load gives may be its caller's alone; empty if it may not.
+        prompt: whether the caller gets what was loaded before Redis has it.
+        answered: called with that.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -73,6 +75,8 @@ class Request:
     look: bytes = b""
     given: tuple[Any, ...] = ()
     private: str = ""
+    prompt: bool = False
+    answered: Callable[[Any], None] | None = None
     mode: Literal["read", "refresh", "renew"] = "read"
 
 

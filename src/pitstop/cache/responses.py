@@ -247,7 +247,7 @@ class ResponseCache:
             self._options.note_tags(capture.scope)
             return page
 
-        return Request(recipe=self._recipe, key=key, tags=self._tags, call=call)
+        return Request(recipe=self._recipe, key=key, tags=self._tags, call=call, prompt=True)
 
     def _renew(self, key: str, held: Held | None, capture: Capture, place: Any) -> None:
         """Load anew behind the client's back."""
