@@ -400,9 +400,8 @@ class Flows:
             notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
-        older = notes.since < notes.start
-        known, found = (request.tags, more) if not older else ((), tags)
-        if not (self._changes.unchanged(known, begun) and self._changes.unchanged(found, notes.since)):
+        late_tags = tags if notes.since < notes.start else asked
+        if not (self._changes.unchanged(tags, begun) and self._changes.unchanged(late_tags, notes.since)):
             notes.refuse("what it read was changed meanwhile")
         return tags, tokens
 
