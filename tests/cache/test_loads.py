@@ -56,11 +56,12 @@ async def test_a_cancelled_caller_cancels_itself_alone(cache: Cache) -> None:
 
 async def test_the_last_caller_cancels_the_load(cache: Cache) -> None:
     """When all callers are cancelled, so is the load, and the next caller loads at once."""
-    ended = asyncio.Event()
+    began, ended = asyncio.Event(), asyncio.Event()
     slow = True
 
     @cache.cached(ttl=60)
     async def f() -> int:
+        began.set()
         try:
             await asyncio.sleep(30 if slow else 0)
         except asyncio.CancelledError:
@@ -69,11 +70,11 @@ async def test_the_last_caller_cancels_the_load(cache: Cache) -> None:
         return 1
 
     tasks = [asyncio.create_task(f()) for _ in range(3)]
-    await asyncio.sleep(0.03)
+    await asyncio.wait_for(began.wait(), 30)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.wait_for(ended.wait(), 1)
+    await asyncio.wait_for(ended.wait(), 30)
     slow = False
     assert await asyncio.wait_for(f(), 4) == 1
 
