@@ -37,7 +37,7 @@ from pitstop.errors import RedisUnavailable, SettingsError
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
-__all__ = ["Core", "hits_and_calls"]
+__all__ = ["Core", "cache_of", "hits_and_calls"]
 
 _MIB = 1024 * 1024
 _PATIENT_SECONDS = 2.0
@@ -311,6 +311,11 @@ def hits_and_calls() -> tuple[int, int] | None:
     every = [each for cache in list(_caches) for each in cache._stats.snapshot().values()]
     hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
     return (hits, hits + sum(each.misses for each in every)) if every else None
+
+
+def cache_of(function: "Cached[..., Any]") -> Core:
+    """The cache that keeps the values of a function."""
+    return next(cache for cache in list(_caches) if function.unbound in cache._functions)
 
 
 def _leave() -> None:

@@ -174,7 +174,7 @@ class Flows:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
             return None
         try:
             value = request.recipe.codec.decode(
@@ -183,25 +183,24 @@ class Flows:
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
-        holds = self._holds(request, tags, start)
         counts = self._stats.of(request.recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
         if stale:
             counts.stale_hits += 1
-            counts.misses -= 1
-            return Outcome(value, tags, shareable=holds, stale=True)
+            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
         counts.redis_hits += 1
-        counts.misses -= 1  # it was counted before Redis was asked
-        held = None
-        if holds:
-            size = _PYTHON_SIZE * len(entry.payload)
-            held = self._hold(
-                request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size
-            )
-        return Outcome(value, tags, held, shareable=holds)
+        size = _PYTHON_SIZE * len(entry.payload)
+        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size)
+        # what is held was just looked at
+        return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
-        beta = request.recipe.early
-        return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+        return ttl.refreshes_early(
+            now,
+            expiry=entry.fresh_until,
+            load_seconds=entry.load_ms / 1000,
+            beta=request.recipe.early,
+        )
 
     @property
     def changes(self) -> ChangeLog:
@@ -318,15 +317,20 @@ class Flows:
         self._keeping.pop(load, None)
         tags = request.tags
         held = self._answer(request, called, notes, start)
+        unproven = held is not None
         try:
             if called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
+                    unproven = False
                     return (yield from self._fill(request, called, payload, tags, tokens, start, load, held))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self.pause()
+        finally:
+            if unproven:  # a fence from before our lease is not in the log, and its writer may have died
+                self._memory.drop(request.key)
         return Outcome(called.value, tags, error=called.error, private=notes.private)
 
     def _answer(self, request: Request, called: Called, notes: Notes, start: int) -> Held | None:

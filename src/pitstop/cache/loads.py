@@ -69,12 +69,11 @@ class AsyncLoads:
             return None
         if self._shares and (id(asyncio.get_running_loop()), request.key) in self._shares:
             return None
-        packed = request.look or pack(self.flows.looking(request.key, request.tags))
-        return self._driver.ask(packed)
+        return self._driver.ask(request.look or pack(self.flows.looking(request.key, request.tags)))
 
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
-        request.private = reason_for_privacy(request.given)
+        request = request.kept_private(reason_for_privacy(request.given))
         alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
@@ -93,7 +92,7 @@ class AsyncLoads:
         answer: asyncio.Future[Outcome] | None = None
         if request.prompt:
             answer = asyncio.get_running_loop().create_future()
-            request.answered = answer.set_result
+            request = request.answering(answer.set_result)
         # a context of its own: notes that the load leaves there are not its caller's
         flow = self._driver.drive(self.flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())
@@ -142,7 +141,7 @@ class BlockingLoads:
 
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
-        request.private = reason_for_privacy(request.given)
+        request = request.kept_private(reason_for_privacy(request.given))
         alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         if request.mode == "read" and request.key not in self._shares and self.flows.may_look:
