@@ -33,6 +33,7 @@ log = logging.getLogger("pitstop.cache")
 FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
+_CHANGED = "what it read was changed meanwhile"
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
@@ -319,7 +320,10 @@ class Flows:
         held = self._answer(request, called, notes, start)
         unproven = held is not None
         try:
-            if called.error is None:
+            if called.error is None and notes.obstacle == _CHANGED:
+                tags += tuple(sorted(notes.tags.difference(tags)))
+                self._may_keep(request, called, notes)
+            elif called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
@@ -346,6 +350,8 @@ class Flows:
         held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
         shareable = self._holds(request, tags, since)
         request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        if not shareable:  # the next load waits for this one's lock
+            notes.refuse(_CHANGED)
         return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
@@ -396,7 +402,7 @@ class Flows:
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
         if not self._changes.unchanged(tags if notes.since < notes.start else more, notes.since):
-            notes.refuse("what it read was changed meanwhile")
+            notes.refuse(_CHANGED)
         return tags, tokens
 
     def _may_keep(self, request: Request, called: Called, notes: Notes) -> bool:
