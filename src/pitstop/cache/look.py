@@ -12,7 +12,7 @@ from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean
 from pitstop.cache.compression import decompress
 from pitstop.cache.effects import Outcome, Steps, checked
-from pitstop.cache.entry import HEAD_BYTES, TOKEN_BYTES, Entry, unpack
+from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, TOKEN_BYTES, Entry, unpack, unpack_held
 from pitstop.cache.memory import Held, Memory
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
@@ -78,13 +78,40 @@ class Looks:
         return (b"MGET", self._commands.value(key), self._commands.epoch, *map(self._commands.token, tags))
 
     def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
-        """What is stored, if that one look tells that it holds: the shortest way, for most calls.
+        """What is stored, if that one look tells that it holds and is fresh: the shortest way, for most calls.
+
+        Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`.
 
         Args:
+            request: to read.
+            replies: of :meth:`looking`.
             start: the newest change before the look.
         """
-        sight, more = self._seen(request, replies)
-        return None if more else self._take(request, sight, start)
+        (reply,) = checked(replies)
+        if None in reply:
+            return None
+        tokens = reply[1:]
+        tokens[0] = tokens[0][:TOKEN_BYTES]
+        entry = unpack_held(reply[0], b"".join(tokens))
+        # after the reply: what was lost meanwhile may have been a fence
+        if entry is None or not self._is_up():
+            return None
+        recipe, now = request.recipe, time.time()
+        fresh = entry.fresh_until - now
+        if fresh <= 0 or (recipe.early > 0 and self._is_early(request, now, entry)):
+            return None
+        try:
+            value = _decoded(request, entry)
+        except CacheError:
+            return None
+        counts = self._stats.of(recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
+        counts.redis_hits += 1
+        held = None
+        if self._memory.max_items:
+            size = PYTHON_SIZE * len(entry.payload)
+            held = self._hold(request, value, request.tags, start, fresh, entry.load_ms / 1000, size)
+        return Outcome(value, request.tags, held)
 
     def read_many(self, requests: list[Request]) -> Steps[list[Outcome | None]]:
         """What is stored under keys that no function makes, of one namespace."""
@@ -125,9 +152,7 @@ class Looks:
         if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
             return None
         try:
-            value = request.recipe.codec.decode(
-                decompress(entry.payload) if entry.compressed else entry.payload
-            )
+            value = _decoded(request, entry)
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
@@ -229,6 +254,11 @@ class Looks:
         )
         kept = self._memory.put(request.key, held, if_still=lambda: self._holds(request, tags, start))
         return held if kept else None
+
+
+def _decoded(request: Request, entry: Entry) -> Any:
+    payload = entry.payload
+    return request.recipe.codec.decode(decompress(payload) if entry.flags & COMPRESSED else payload)
 
 
 def _has_tokens(sight: Sight, tokens: dict[str, bytes | None]) -> bool:
