@@ -63,24 +63,26 @@ class AsyncCached(Cached[P, R]):
         return await cast("Awaitable[R]", self._function(*args, **kwargs))
 
     async def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._parts.enabled:
+        parts = self._parts
+        if not parts.enabled:
             return await self._function(*args, **kwargs)
         request = self._request(args, kwargs)
         value, held = self._recalled(request, args, kwargs)
         if value is not MISSING:
             return value
-        loads, outcome = self._parts.loads, None
+        loads = parts.loads
         start = self._changes.changes
         replies = loads.look(request)  # the shortest way: most calls that memory does not answer end here
         if replies is not None:
             try:
-                outcome = loads.flows.hit(request, await replies, start)
+                outcome = parts.flows.hit(request, await replies, start)
             except RedisUnavailable:
-                loads.flows.pause()
-        if outcome is None:
-            self._parts.start()
-            outcome = await loads.get(request)
-        return self._taken(request, outcome, held, args, kwargs)
+                parts.flows.pause()
+            else:
+                if outcome is not None:
+                    return self._found(outcome, args, kwargs)
+        parts.start()
+        return self._taken(request, await loads.get(request), held, args, kwargs)
 
     def _renew_behind(
         self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -87,21 +87,26 @@ class Looks:
             replies: of :meth:`looking`.
             start: the newest change before the look.
         """
-        (reply,) = checked(replies)
-        if None in reply:
-            return None
-        tokens = reply[1:]
-        tokens[0] = tokens[0][:TOKEN_BYTES]
-        entry = unpack_held(reply[0], b"".join(tokens))
-        # after the reply: what was lost meanwhile may have been a fence
-        if entry is None or not self._is_up():
-            return None
-        recipe, now = request.recipe, time.time()
-        fresh = entry.fresh_until - now
-        if fresh <= 0 or (recipe.early > 0 and self._is_early(request, now, entry)):
+        reply = replies[0]
+        if type(reply) is not list:
+            checked(replies)
+        stored = reply[0]
+        if stored is None:
             return None
         try:
-            value = _decoded(request, entry)
+            tokens = b"".join((reply[1][:TOKEN_BYTES], *reply[2:]))
+        except TypeError:  # one is missing
+            return None
+        entry = unpack_held(stored, tokens)
+        # after the reply: what was lost meanwhile may have been a fence
+        if entry is None or not self.may_look():
+            return None
+        fresh_until, load_ms, flags, payload = entry
+        recipe, now = request.recipe, time.time()
+        if fresh_until <= now or (recipe.early and self._is_early(request, now, fresh_until, load_ms)):
+            return None
+        try:
+            value = recipe.codec.decode(decompress(payload) if flags & COMPRESSED else payload)
         except CacheError:
             return None
         counts = self._stats.of(recipe.namespace)
@@ -109,8 +114,8 @@ class Looks:
         counts.redis_hits += 1
         held = None
         if self._memory.max_items:
-            size = PYTHON_SIZE * len(entry.payload)
-            held = self._hold(request, value, request.tags, start, fresh, entry.load_ms / 1000, size)
+            size = PYTHON_SIZE * len(payload)
+            held = self._hold(request, value, request.tags, start, fresh_until - now, load_ms / 1000, size)
         return Outcome(value, request.tags, held)
 
     def read_many(self, requests: list[Request]) -> Steps[list[Outcome | None]]:
@@ -149,10 +154,11 @@ class Looks:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms):
             return None
         try:
-            value = _decoded(request, entry)
+            payload = decompress(entry.payload) if entry.compressed else entry.payload
+            value = request.recipe.codec.decode(payload)
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
@@ -167,12 +173,9 @@ class Looks:
         # what is held was just looked at
         return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+    def _is_early(self, request: Request, now: float, fresh_until: float, load_ms: float) -> bool:
         return ttl.refreshes_early(
-            now,
-            expiry=entry.fresh_until,
-            load_seconds=entry.load_ms / 1000,
-            beta=request.recipe.early,
+            now, expiry=fresh_until, load_seconds=load_ms / 1000, beta=request.recipe.early
         )
 
     @property
@@ -180,10 +183,11 @@ class Looks:
         """The change log."""
         return self._changes
 
-    @property
     def may_look(self) -> bool:
         """Whether Redis is there to be looked into."""
-        return self._coherence is not None and self._coherence.is_up
+        coherence = self._coherence
+        # what its `is_up` says: each call of the hot path that need not be made counts
+        return coherence is not None and not coherence.paused and clock() < coherence.until
 
     def _is_up(self) -> bool:
         return self._coherence is None or self._coherence.is_up
@@ -254,11 +258,6 @@ class Looks:
         )
         kept = self._memory.put(request.key, held, if_still=lambda: self._holds(request, tags, start))
         return held if kept else None
-
-
-def _decoded(request: Request, entry: Entry) -> Any:
-    payload = entry.payload
-    return request.recipe.codec.decode(decompress(payload) if entry.flags & COMPRESSED else payload)
 
 
 def _has_tokens(sight: Sight, tokens: dict[str, bytes | None]) -> bool:
