@@ -177,7 +177,8 @@ class Cached(ABC, Generic[P, R]):
 
         With MISSING may come what memory holds all the same, for the case that loading fails.
         """
-        held = self._parts.memory.get(request.key)
+        memory = self._parts.memory
+        held = memory.get(request.key) if memory.max_items else None
         if held is not None:
             now = clock()
             if now >= held.stale_until or now >= self._lease.memory_until or not held.still_holds(self._changes):
