@@ -33,7 +33,7 @@ class AsyncCached(Cached[P, R]):
         if value is MISSING:  # in this very function: another coroutine would cost as much as the rest of it
             parts = self._parts
             if not parts.enabled:
-                return self._own(await self._function(*args, **kwargs))
+                return cast("R", self._own(await self._function(*args, **kwargs)))
             request = self._request(args, kwargs)
             value, held = self._recalled(request, args, kwargs)
             if value is MISSING:
