@@ -1,0 +1,2 @@
+-- Checkpoints that came by the clock, and those forced by the amount of WAL, before PostgreSQL 17.
+select checkpoints_timed as timed, checkpoints_req as requested from pg_stat_bgwriter
