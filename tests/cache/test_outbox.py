@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -84,6 +85,10 @@ async def async_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 def rows(database: "psycopg.Connection[Any]") -> list[list[str]]:
     return [tags for (tags,) in database.execute("SELECT tags FROM pitstop_outbox ORDER BY id").fetchall()]
+
+
+def relays() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "pitstop-cache-outbox"}
 
 
 def eventually(question: Callable[[], object], *, seconds: float = 20.0) -> None:
@@ -284,6 +289,25 @@ def test_rows_of_other_caches_stay(
     cache = open_cache()
     reader_of(cache, engine)(7)
     eventually(lambda: rows(database) == [["t:b"]])
+
+
+async def test_a_closed_cache_has_no_threads(
+    open_cache: Callable[[], Cache],
+    engine: Engine,
+    sync_database_url: str,
+    database: "psycopg.Connection[Any]",
+) -> None:
+    """Who has closed a cache pays nothing for it: engines that are used later begin no thread."""
+    before = relays()
+    cache = open_cache()
+    assert reader_of(cache, engine)(7) == "old"
+    eventually(lambda: relays() - before)
+    await cache.close()
+    another = create_engine(f"{sync_database_url}?application_name=another")
+    with another.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        eventually(lambda: not relays() - before)
+    another.dispose()
 
 
 async def test_a_named_outbox_is_drained_before_the_first_use(

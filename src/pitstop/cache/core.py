@@ -211,22 +211,24 @@ class Core:
 
         Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
         """
-        self._leave_sessions()
-        if self._coherence is not None:
-            await asyncio.to_thread(self._coherence.close)
-        if self._outbox is not None:
-            self._outbox.close()
+        await asyncio.to_thread(self._end_threads)
         if self._client is not None:
             await self._client.close()
         self._drop_memory()
 
     def close_blocking(self) -> None:
         """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
-        if self._coherence is not None:
-            self._coherence.close()
+        self._end_threads()
         if self._client is not None:
             self._client.close_blocking()
         self._drop_memory()
+
+    def _end_threads(self) -> None:
+        self._leave_sessions()
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _begin(self) -> None:
         if self._writes_matter and self._leave is None:
