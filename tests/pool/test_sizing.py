@@ -27,5 +27,5 @@ def test_cores_workers_and_connections(
 
 def test_more_workers_than_connections() -> None:
     """What cannot fit is said, with the way out."""
-    with pytest.raises(SettingsError, match="20 connections are not enough for 13 workers.*PgBouncer"):
+    with pytest.raises(SettingsError, match=r"20 connections are not enough for 13 workers.*PgBouncer"):
         size_pool(cores=2, workers=13, max_connections=20)

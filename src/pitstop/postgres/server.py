@@ -8,9 +8,16 @@ import psycopg
 
 from pitstop.postgres.catalog import ask
 
-__all__ = ["ServerState", "Setting", "read_server"]
+__all__ = ["ServerState", "Setting", "read_server", "told_bytes"]
 
-_UNITS = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "16MB": 16 * 1024**2, "GB": 1024**3}
+_UNITS: dict[str | None, int] = {
+    "B": 1,
+    "kB": 1024,
+    "8kB": 8192,
+    "MB": 1024**2,
+    "16MB": 16 * 1024**2,
+    "GB": 1024**3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Setting:
     @property
     def number(self) -> float:
         """The value as a number; bytes where the unit is one of memory."""
-        return float(self.value) * _UNITS.get(self.unit or "", 1)
+        return float(self.value) * _UNITS.get(self.unit, 1)
 
     @property
     def needs_restart(self) -> bool:
@@ -88,6 +95,13 @@ class ServerState:
         """The value of a setting; bytes where its unit is one of memory."""
         return self.settings[name].number
 
+    def told(self, name: str) -> str:
+        """A setting as a person would write it: ``128MB``, ``15min``, ``on``."""
+        setting = self.settings[name]
+        if setting.unit in _UNITS and float(setting.value) >= 0:
+            return told_bytes(setting.number)
+        return f"{setting.value}{setting.unit or ''}"
+
     @property
     def free_to_clients(self) -> int:
         """Connections that ordinary users may open."""
@@ -125,3 +139,12 @@ def _read(connection: "psycopg.Connection[dict[str, Any]]") -> ServerState:
 
 def _sql(name: str) -> bytes:
     return resources.files("pitstop.postgres").joinpath("sql", f"{name}.sql").read_bytes()
+
+
+def told_bytes(number: float) -> str:
+    """A size as PostgreSQL writes it, in the largest unit that keeps it whole: ``4GB``, ``1536MB``."""
+    whole = int(number)
+    for unit, size in (("GB", 1024**3), ("MB", 1024**2), ("kB", 1024)):
+        if whole >= size and whole % size == 0:
+            return f"{whole // size}{unit}"
+    return f"{whole}B"
