@@ -96,7 +96,7 @@ def advised(tuning: Tuning) -> dict[str, str]:
 
 
 @given(
-    st.integers(256, 1024 * 1024),
+    st.integers(512, 1024 * 1024),
     st.integers(1, 128),
     st.sampled_from(["ssd", "hdd", "san"]),
     st.sampled_from(["web", "oltp", "mixed", "warehouse"]),

@@ -58,7 +58,7 @@ def tune(
         raise SettingsError("--apply needs the address of the server")
     machine = _machine(url, ram=ram, cores=cores, disk=disk, load=load)
     tuning = advise(machine, read_server(url) if url else None, connections=connections)
-    _print(tuning, "json" if json_ else format_)
+    _print(tuning, "json" if json_ else format_, applied=apply)
     if apply and url is not None:
         _apply(url, tuning)
     raise typer.Exit(1 if tuning.advice and not apply else 0)
@@ -95,11 +95,11 @@ def _is_here(url: str) -> bool:
     return host in _LOCAL or host.startswith("/")
 
 
-def _print(tuning: "Tuning", form: str) -> None:
+def _print(tuning: "Tuning", form: str, *, applied: bool) -> None:
     from pitstop.pool.tune import as_conf, as_json, as_sql
 
     if form == "text":
-        _render(tuning)
+        _render(tuning, applied=applied)
     else:
         typer.echo(
             as_sql(tuning)
@@ -111,7 +111,7 @@ def _print(tuning: "Tuning", form: str) -> None:
         )
 
 
-def _render(tuning: "Tuning") -> None:
+def _render(tuning: "Tuning", *, applied: bool) -> None:
     console = Console(soft_wrap=True, highlight=False)
     machine = tuning.machine
     console.print(
@@ -131,7 +131,7 @@ def _render(tuning: "Tuning") -> None:
     _print_memory(console, "at the worst, as advised", tuning.memory, machine.ram_bytes)
     for note in tuning.notes:
         console.print(Text(f"Mind: {note}."))
-    if tuning.advice:
+    if tuning.advice and not applied:
         console.print("--format sql or conf prints it for the server; --apply runs it. Nothing was changed.")
 
 

@@ -16,7 +16,7 @@ Disk = Literal["ssd", "hdd", "san"]
 Load = Literal["web", "oltp", "mixed", "warehouse"]
 
 _UNITS = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": 1024 * GIB}
-_LEAST_RAM = 256 * MIB
+_LEAST_RAM = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         if self.ram_bytes < _LEAST_RAM:
-            raise SettingsError(f"{told_bytes(self.ram_bytes)} of RAM are too few: 256MB are the least")
+            raise SettingsError(f"{told_bytes(self.ram_bytes)} of RAM are too few: 512MB are the least")
         if self.cores < 1:
             raise SettingsError(f"cores is {self.cores}: it must be 1 or more")
 

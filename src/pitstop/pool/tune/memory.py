@@ -97,7 +97,7 @@ def plan_memory(
     """
     ram = machine.ram_bytes
     shared = ram // 4 if data_bytes is None else min(ram // 4, max(2 * data_bytes, 128 * MIB))
-    maintenance = _within(ram // _MAINTENANCE[machine.load], 32 * MIB, vacuum_limit)
+    maintenance = _within(ram // _MAINTENANCE[machine.load], 16 * MIB, vacuum_limit)
     memory = Memory(
         *(easy(shared), LEAST_WORK_MEM, easy(maintenance), connections),
         *(_NODES[machine.load], parallel_workers),
@@ -115,9 +115,11 @@ def plan_memory(
 
 
 def _fitting(memory: Memory, ram: int) -> Memory:
-    """With so few connections that each has the least ``work_mem``, and less for maintenance if need be."""
-    while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.maintenance_work_mem > 32 * MIB:
+    """With so little for all else that each connection has the least ``work_mem``; connections go last."""
+    while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.maintenance_work_mem > min(64 * MIB, ram // 32):
         memory = replace(memory, maintenance_work_mem=easy(memory.maintenance_work_mem // 2))
+    while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.parallel_workers > 2:
+        memory = replace(memory, parallel_workers=memory.parallel_workers - 1)
     while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.connections > 5:
         memory = replace(memory, connections=memory.connections - 1)
     return memory

@@ -40,7 +40,7 @@ def advise(machine: Machine, parallel: int) -> Iterator[Advice]:
     workers = max(8, 2 * machine.cores)
     reason = "for parallel statements and what runs beside them"
     yield _number("max_worker_processes", workers, reason, _RESOURCES, only_raises=True)
-    cores = f"there are {machine.cores} cores"
+    cores = f"there are {machine.cores} cores" if machine.cores > 1 else "there is one core"
     yield _number("max_parallel_workers", parallel, cores, _RESOURCES)
     gather = max(1, min(_GATHER[machine.load], machine.cores // 2))
     leaves = f"{cores}: one statement leaves half of them to others"

@@ -8,7 +8,7 @@ from pitstop.postgres.server import ServerState
 __all__ = ["UNSAFE", "advise"]
 
 UNSAFE = {
-    "fsync": "a crash of the machine destroys the database",
+    "fsync": "a crash of the machine destroys the data",
     "full_page_writes": "a crash of the machine leaves torn pages",
     "autovacuum": "tables bloat, statistics age, and in the end the server stops to save its transaction ids",
 }
@@ -20,7 +20,9 @@ def advise(server: ServerState | None) -> Iterator[Advice]:
     if server is None:
         return
     for name, why in UNSAFE.items():
-        yield Advice(name, "on", f"off, {why}", "PostgreSQL documentation, Write Ahead Log and Vacuuming")
+        yield Advice(
+            name, "on", f"while it is off, {why}", "PostgreSQL documentation, Write Ahead Log and Vacuuming"
+        )
     why = "without it nobody can tell where a statement waits for the disk; it costs next to nothing"
     yield Advice("track_io_timing", "on", why, "PostgreSQL documentation, Run-time Statistics")
     loaded = [each.strip() for each in server.settings["shared_preload_libraries"].value.split(",") if each]

@@ -1,13 +1,13 @@
 """The whole of the advice for one machine, with or without a server to look at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pitstop.errors import SettingsError
 from pitstop.pool.tune import planner, safety, wal
 from pitstop.pool.tune.advice import Advice
 from pitstop.pool.tune.machine import GIB, MIB, Load, Machine
-from pitstop.pool.tune.memory import Memory, memory_of, plan_memory
+from pitstop.pool.tune.memory import Memory, easy, memory_of, plan_memory
 from pitstop.postgres.server import ServerState, told_bytes
 
 __all__ = ["Tuning", "tune"]
@@ -54,54 +54,63 @@ def tune(machine: Machine, server: ServerState | None = None, *, connections: in
         raise SettingsError(f"connections is {connections}: five are the least")
     asked = connections or (int(server.number("max_connections")) if server else _CONNECTIONS[machine.load])
     parallel = max(2, machine.cores)
-    memory = plan_memory(
-        machine,
-        connections=asked,
-        parallel_workers=parallel,
-        data_bytes=server.data_bytes if server is not None else None,
-        vacuum_limit=GIB if server is not None and server.version < 170000 else 2 * GIB,
-    )
     current = memory_of(server, machine.load) if server is not None else None
-    too_much = current is not None and current.worst_bytes > machine.ram_bytes
+    memory = _plan(machine, server, current, connections=asked, parallel=parallel)
+    too_much = memory.worst_bytes > machine.ram_bytes
+    if too_much:  # what the server has must give way
+        memory = _plan(machine, server, None, connections=asked, parallel=parallel)
     everything = [
         *safety.advise(server),
-        *_memory(machine, memory, server, asked=connections, too_much=too_much),
-        *planner.advise(machine, parallel),
+        *_memory(machine, memory, server, wanted=asked, given=connections is not None, lowers=too_much),
+        *planner.advise(machine, memory.parallel_workers),
         *wal.advise(machine, server),
     ]
     advice = tuple(kept for each in everything if (kept := each.against(server)) is not None)
-    return Tuning(machine, advice, memory, current, tuple(_notes(memory, server, asked, too_much=too_much)))
+    return Tuning(machine, advice, memory, current, tuple(_notes(machine, memory, server, current, asked)))
+
+
+def _plan(
+    machine: Machine, server: ServerState | None, kept: Memory | None, *, connections: int, parallel: int
+) -> Memory:
+    memory = plan_memory(
+        machine,
+        connections=connections,
+        parallel_workers=parallel,
+        data_bytes=server.data_bytes if server is not None else None,
+        vacuum_limit=GIB if server is not None and server.version < 170000 else 2 * GIB,
+        kept=kept,
+    )
+    if kept is not None and server is not None and not server.temp_bytes:
+        return replace(memory, work_mem=kept.work_mem)  # nothing was ever too large for it
+    return memory
 
 
 def _memory(
-    machine: Machine, memory: Memory, server: ServerState | None, *, asked: int | None, too_much: bool
+    machine: Machine, memory: Memory, server: ServerState | None, *, wanted: int, given: bool, lowers: bool
 ) -> Iterator[Advice]:
-    def advice(name: str, number: int, reason: str, *, lowers: bool = too_much) -> Advice:
+    def advice(name: str, number: int, reason: str) -> Advice:
         return Advice(
             name, told_bytes(number), reason, _RESOURCES, number=float(number), only_raises=not lowers
         )
 
-    if asked is not None or server is None or too_much:
-        number = memory.connections
-        reason = (
-            "as many as were asked for" if number == asked else "so many fit into the memory at the worst"
-        )
-        yield Advice("max_connections", str(number), reason, _RESOURCES, number=float(number))
+    number = memory.connections
+    reason = "so many fit into the memory at the worst"
+    if number == wanted:
+        reason = "as many as were asked for" if given else "enough for pools of a measured size"
+    yield Advice("max_connections", str(number), reason, _RESOURCES, number=float(number))
     share = memory.shared_buffers / machine.ram_bytes
     why = f"{share:.0%} of {told_bytes(machine.ram_bytes)}; the rest is the system's page cache"
     if server is not None and share < 0.2:
         why = f"the data are {_told(server.data_bytes)}: more buffers would lie idle"
     yield advice("shared_buffers", memory.shared_buffers, f"{why}{_told_hits(server)}")
-    cache = machine.ram_bytes * 3 // 4 // (16 * MIB) * 16 * MIB
+    cache = easy(machine.ram_bytes * 3 // 4)
     yield advice("effective_cache_size", cache, "what the planner may expect to find cached; takes no memory")
     yield advice(
         "maintenance_work_mem",
         memory.maintenance_work_mem,
         "for vacuum and CREATE INDEX, one for each worker of autovacuum at the worst",
     )
-    spilled = server is None or server.temp_bytes > 0
-    if spilled or too_much:
-        yield advice("work_mem", memory.work_mem, _why_work_mem(memory, server))
+    yield advice("work_mem", memory.work_mem, _why_work_mem(memory, server))
 
 
 def _why_work_mem(memory: Memory, server: ServerState | None) -> str:
@@ -121,13 +130,15 @@ def _told_hits(server: ServerState | None) -> str:
     return f"; {hits:.1%} of the blocks were found in the buffers so far"
 
 
-def _notes(memory: Memory, server: ServerState | None, asked: int, *, too_much: bool) -> Iterator[str]:
+def _notes(
+    machine: Machine, memory: Memory, server: ServerState | None, current: Memory | None, asked: int
+) -> Iterator[str]:
     if memory.connections < asked:
         yield (
             f"{asked} connections do not fit into the memory: {memory.connections} do; "
             "put PgBouncer in between, or give each worker a smaller pool"
         )
-    if too_much:
+    if current is not None and current.worst_bytes > machine.ram_bytes:
         yield "as it is set, the worst case is larger than the memory: the system may kill the server"
     if server is None:
         yield "no server was asked: with its address the advice looks at its data, settings and counts too"
