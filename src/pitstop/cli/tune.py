@@ -1,6 +1,7 @@
 """``pitstop tune``: settings of a PostgreSQL server that fit its machine, its data and its load."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,10 +12,14 @@ from rich.text import Text
 from pitstop.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pitstop.bench.settings_trial import Trial
     from pitstop.pool.tune import Machine, Memory, Tuning
+    from pitstop.postgres.server import ServerState
 
 __all__ = ["tune"]
 
+_MIB = 1024**2
+_MOST_SCALE = 50
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
@@ -42,6 +47,17 @@ def tune(
         Literal["text", "sql", "conf", "json"], typer.Option("--format", help="How to print the advice.")
     ] = "text",
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure", help="Keep only what makes pgbench faster on private servers; takes some minutes."
+        ),
+    ] = False,
+    script: Annotated[
+        Path | None,
+        typer.Option(help="With --measure: a pgbench script for a copy of the database of DSN."),
+    ] = None,
+    seconds: Annotated[int, typer.Option(min=1, help="With --measure: length of each of the windows.")] = 4,
     apply: Annotated[
         bool, typer.Option("--apply", help="Run ALTER SYSTEM on the server and reload its settings.")
     ] = False,
@@ -57,11 +73,43 @@ def tune(
     if apply and url is None:
         raise SettingsError("--apply needs the address of the server")
     machine = _machine(url, ram=ram, cores=cores, disk=disk, load=load)
-    tuning = advise(machine, read_server(url) if url else None, connections=connections)
+    server = read_server(url) if url else None
+    tuning = advise(machine, server, connections=connections)
+    if measure:
+        tuning = _measured(tuning, url, server, script=script, seconds=seconds)
     _print(tuning, "json" if json_ else format_, applied=apply)
     if apply and url is not None:
         _apply(url, tuning)
     raise typer.Exit(1 if tuning.advice and not apply else 0)
+
+
+def _measured(
+    tuning: "Tuning", url: str | None, server: "ServerState | None", *, script: Path | None, seconds: int
+) -> "Tuning":
+    """What a run accepts, and what no run can tell."""
+    from pitstop.bench.settings_trial import SettingsTrial, measure_settings
+
+    if script is not None and url is None:
+        raise SettingsError("--script needs the address of the database that it is for")
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    scale = min(max((server.data_bytes if server else 150 * _MIB) // (15 * _MIB), 1), _MOST_SCALE)
+    how = SettingsTrial(seconds=seconds, scale=scale, source=url, script=script)
+    trials = measure_settings(tuning, how, progress=lambda line: console.print(line, style="dim"))
+    for each in trials:
+        console.print(_told(each), style="green" if each.accepted else "none")
+    refused = {one.name for each in trials if not each.accepted for one in each.advice}
+    return tuning.without(refused)
+
+
+def _told(trial: "Trial") -> str:
+    low, high = trial.ratio.low or 0.0, trial.ratio.high or 0.0
+    verdict = "accepted" if trial.accepted else "slower, left out" if high < 1.0 else "no gain, left out"
+    if not trial.advice:
+        verdict = "what the machine's other work makes of it"
+    return (
+        f"{trial.group}: {trial.before:,.0f} to {trial.after:,.0f} transactions/s, "
+        f"x {trial.ratio.value:.2f} ({low:.2f} to {high:.2f}): {verdict}"
+    )
 
 
 def _machine(

@@ -116,7 +116,9 @@ def plan_memory(
 
 def _fitting(memory: Memory, ram: int) -> Memory:
     """With so little for all else that each connection has the least ``work_mem``; connections go last."""
-    while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.maintenance_work_mem > min(64 * MIB, ram // 32):
+    while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.maintenance_work_mem > min(
+        64 * MIB, ram // 32
+    ):
         memory = replace(memory, maintenance_work_mem=easy(memory.maintenance_work_mem // 2))
     while memory.work_mem_within(ram) < LEAST_WORK_MEM and memory.parallel_workers > 2:
         memory = replace(memory, parallel_workers=memory.parallel_workers - 1)

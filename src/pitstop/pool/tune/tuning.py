@@ -1,6 +1,6 @@
 """The whole of the advice for one machine, with or without a server to look at."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from pitstop.errors import SettingsError
@@ -34,6 +34,22 @@ class Tuning:
     memory: Memory
     current_memory: Memory | None
     notes: tuple[str, ...]
+
+    @property
+    def takes_too_much(self) -> bool:
+        """Whether the worst case of the server's own settings is above the machine's memory."""
+        return self.current_memory is not None and self.current_memory.worst_bytes > self.machine.ram_bytes
+
+    def without(self, names: Collection[str]) -> "Tuning":
+        """The advice with some settings left as they are."""
+        memory, now = self.memory, self.current_memory
+        if now is not None:
+            kept = {"shared_buffers", "work_mem", "maintenance_work_mem"} & {*names}
+            memory = replace(memory, **{name: getattr(now, name) for name in kept})
+            if "max_parallel_workers" in names:
+                memory = replace(memory, parallel_workers=now.parallel_workers)
+        advice = tuple(each for each in self.advice if each.name not in names)
+        return replace(self, advice=advice, memory=memory)
 
 
 def tune(machine: Machine, server: ServerState | None = None, *, connections: int | None = None) -> Tuning:
