@@ -15,6 +15,7 @@ from pitstop.servers.address import libpq_url
 GIB = 1024**3
 
 
+@pytest.mark.slow
 def test_a_setting_that_helps_is_accepted(sync_database_url: str, tmp_path: Path) -> None:
     """On a copy of a database a page cost that forbids the index is left for one that does not."""
     with psycopg.connect(libpq_url(sync_database_url)) as connection:

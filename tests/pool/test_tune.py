@@ -21,74 +21,10 @@ from pitstop.pool.tune import (
     this_machine,
     tune,
 )
-from pitstop.postgres.server import ServerState, Setting, read_server
+from pitstop.postgres.server import read_server
 from pitstop.servers import private_servers
 from pitstop.servers.address import libpq_url
-
-MIB, GIB = 1024**2, 1024**3
-DEFAULTS = {
-    **{
-        "shared_buffers": ("16384", "8kB"),
-        "work_mem": ("4096", "kB"),
-        "maintenance_work_mem": ("65536", "kB"),
-    },
-    **{
-        "max_connections": ("100", None),
-        "max_parallel_workers": ("8", None),
-        "max_worker_processes": ("8", None),
-    },
-    **{"autovacuum_max_workers": ("3", None), "hash_mem_multiplier": ("2", None), "fsync": ("on", None)},
-    **{
-        "autovacuum_work_mem": ("-1", "kB"),
-        "effective_cache_size": ("524288", "8kB"),
-        "autovacuum": ("on", None),
-    },
-    **{"random_page_cost": ("4", None), "jit": ("on", None), "max_wal_size": ("1024", "MB")},
-    **{
-        "shared_preload_libraries": ("", None),
-        "track_io_timing": ("off", None),
-        "full_page_writes": ("on", None),
-    },
-    **{"idle_in_transaction_session_timeout": ("0", "ms"), "checkpoint_timeout": ("300", "s")},
-}
-
-
-def server(settings: dict[str, str] | None = None, **changes: Any) -> ServerState:
-    """A server with PostgreSQL's own settings that has counted for ten days."""
-    found = {
-        name: Setting(
-            *(name, (settings or {}).get(name, value), unit),
-            *(
-                "postmaster" if name in ("shared_buffers", "max_connections") else "sighup",
-                "default",
-                value,
-                False,
-            ),
-        )
-        for name, (value, unit) in DEFAULTS.items()
-    }
-    state = ServerState(
-        *(
-            found,
-            180000,
-            "shop",
-            864_000.0,
-            864_000.0,
-            0,
-            0,
-            99_000,
-            1_000,
-            0,
-            100 * GIB,
-            10,
-            0,
-            0.0,
-            True,
-            900,
-            0,
-        )
-    )
-    return replace(state, **changes)
+from tests.pool.state import GIB, MIB, server
 
 
 def advised(tuning: Tuning) -> dict[str, str]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
+from pitstop.advisor.pools import PoolCounts
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
 from pitstop.scope import Handler, Scope, ScopeEnded
-from pitstop.store import Observations, Store
+from pitstop.store import Observations, PoolTotals, Store
 
 if TYPE_CHECKING:
     from pitstop.sql import Location, Trace
@@ -107,6 +108,7 @@ class Recorder:
         self._writing = threading.Lock()  # guards the store and _unsent
         self._pending = Observations()
         self._small: deque[_Small] = deque()
+        self._pools = PoolCounts()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -194,6 +196,8 @@ class Recorder:
             unused = self._columns.search()
             with self._lock:
                 self._pending.unused_columns.update((each.key, each) for each in unused)
+                for pool in self._pools.grown():
+                    self._pending.pools.setdefault(pool.name, PoolTotals(pool.name)).add(pool)
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

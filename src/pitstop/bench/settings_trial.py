@@ -80,8 +80,7 @@ def measure_settings(
     """Try the advice, group by group, on two private servers with the same data.
 
     Each starts with the settings that the server has now. What is accepted stays for the groups that follow.
-    Not tried is what is no matter of speed: safety, ``max_connections``, and memory that has to be lowered to fit
-    the machine.
+    Not tried is what is no matter of speed: safety, ``max_connections``, and memory that must be lowered.
 
     Args:
         tuning: the advice.

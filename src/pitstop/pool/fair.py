@@ -19,7 +19,7 @@ from pitstop.pool.survey import Survey, survey
 from pitstop.pool.ticket import TaskTicket, ThreadTicket
 from pitstop.scope import current_scope
 
-__all__ = ["AsyncFairPool", "FairPool"]
+__all__ = ["AsyncFairPool", "FairPool", "counted"]
 
 log = logging.getLogger("pitstop.pool")
 
@@ -215,10 +215,9 @@ class FairPool(QueuePool):
                 f"pool {name!r} is exhausted: none of its {limit} connections became free within "
                 f"{self.plan.timeout_s:g} s and {waiting} wait"
             )
+        self.figures.held_by = holders = self._told_holders()
         seconds = math.ceil(waiting * self.figures.mean_held_s() / limit)
-        raise _Exhausted(
-            f"{why}; {self._told_holders()}", retry_after_s=max(1, min(seconds, _LONGEST_RETRY_S))
-        ) from None
+        raise _Exhausted(f"{why}; {holders}", retry_after_s=max(1, min(seconds, _LONGEST_RETRY_S))) from None
 
     def _told_holders(self) -> str:
         """Who has the connections, by the line that took them."""
@@ -235,6 +234,18 @@ class AsyncFairPool(FairPool, AsyncAdaptedQueuePool):
     """A pool for asyncio. Made by :func:`pitstop.pool.create_engine`."""
 
     _ticket = TaskTicket
+
+
+def counted() -> dict[str, tuple[int, int, float, float, str]]:
+    """What the pools of this process counted so far, by name: waits, exhausted, ms, longest, held by."""
+    found: dict[str, tuple[int, int, float, float, str]] = {}
+    for each in {id(pool.figures): pool.figures for pool in list(_pools)}.values():
+        waits, exhausted, wait_ms, longest, held_by = found.get(each.name, (0, 0, 0.0, 0.0, ""))
+        found[each.name] = (
+            *(waits + each.waits, exhausted + each.exhausted, wait_ms + each.wait_ms),
+            *(max(longest, each.max_wait_ms), each.held_by or held_by),
+        )
+    return found
 
 
 def _listen(pool: FairPool) -> None:

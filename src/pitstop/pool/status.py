@@ -115,6 +115,7 @@ class Figures:
     max_wait_ms: float = 0.0
     returns: int = 0
     held_s: float = 0.0
+    held_by: str = ""
     events: deque[PoolEvent] = field(default_factory=lambda: deque(maxlen=_KEPT_EVENTS))
 
     def note(self, kind: EventKind, *, checked_out: int, waiting: int, wait_ms: float = 0.0) -> None:

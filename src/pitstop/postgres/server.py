@@ -70,7 +70,8 @@ class ServerState:
         idle_in_transaction: how many have had a transaction open for a minute and do nothing.
         longest_idle_in_transaction_s: how long the longest does nothing.
         has_statements: whether ``pg_stat_statements`` can be installed.
-        timed, requested: checkpoints by the clock, and those forced by the amount of WAL.
+        timed, requested: checkpoints by the clock, and those that were asked for.
+        wal_bytes: written to the write-ahead log.
     """
 
     settings: dict[str, Setting]
@@ -90,6 +91,7 @@ class ServerState:
     has_statements: bool
     timed: int
     requested: int
+    wal_bytes: int
 
     def number(self, name: str) -> float:
         """The value of a setting; bytes where its unit is one of memory."""
@@ -108,6 +110,14 @@ class ServerState:
         kept = ("superuser_reserved_connections", "reserved_connections")  # the second from 16 on
         reserved = sum(self.number(name) for name in kept if name in self.settings)
         return int(self.number("max_connections") - reserved)
+
+    @property
+    def forced(self) -> int:
+        """Checkpoints that the amount of WAL can have forced: others ask too (DROP DATABASE, backups).
+
+        The log does it when it has written half of ``max_wal_size`` since the last one.
+        """
+        return min(self.requested, int(self.wal_bytes / (self.number("max_wal_size") / 2)))
 
     @property
     def is_local(self) -> bool:

@@ -14,6 +14,7 @@ from pitstop.store.totals import (
     Location,
     NPlusOneTotals,
     Observations,
+    PoolTotals,
     ScopeTotals,
     StatementTotals,
     UnusedColumn,
@@ -80,6 +81,8 @@ def _read(connection: sqlite3.Connection) -> Observations:
         places = (finding.query_location, finding.location, finding.callers)
         found.n_plus_one[*row[:5], *places] = finding
     _read_statement_latency(connection, found)
+    for row in connection.execute("SELECT name, waits, exhausted, wait_ms, max_wait_ms, held_by FROM pool"):
+        found.pools[row[0]] = PoolTotals(*row)
     for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
         unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
         found.unused_columns[unused.key] = unused

@@ -14,6 +14,7 @@ from pitstop.store.totals import (
     Location,
     NPlusOneTotals,
     Observations,
+    PoolTotals,
     ScopeTotals,
     StatementTotals,
     UnusedColumn,
@@ -148,6 +149,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_statement", map(_statement_row, statements)),
         ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
         ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
+        ("merge_pool", map(_pool_row, observations.pools.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
     ):
         connection.executemany(question(name), rows)
@@ -192,6 +194,10 @@ def _unused_column_row(each: UnusedColumn) -> Row:
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
         *(each.entity, each.attribute, each.table, each.column, each.type),
     )
+
+
+def _pool_row(each: PoolTotals) -> Row:
+    return (each.name, each.waits, each.exhausted, each.wait_ms, each.max_wait_ms, each.held_by)
 
 
 def _n_plus_one_row(each: NPlusOneTotals) -> Row:

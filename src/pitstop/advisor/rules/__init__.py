@@ -4,13 +4,20 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.rules import (
+    connections_used,
     forbidden_load,
+    forced_checkpoints,
+    idle_in_transaction,
     large_result,
     n_plus_one,
     sequential_scan,
     slow_route,
     slow_statement,
+    small_buffers,
+    starved_pool,
+    temporary_files,
     unindexed_foreign_key,
+    unsafe_setting,
     unused_columns,
 )
 
@@ -29,4 +36,11 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     unindexed_foreign_key.examine,
     sequential_scan.examine,
     unused_columns.examine,
+    starved_pool.examine,
+    connections_used.examine,
+    idle_in_transaction.examine,
+    unsafe_setting.examine,
+    temporary_files.examine,
+    forced_checkpoints.examine,
+    small_buffers.examine,
 )

@@ -20,9 +20,7 @@ def advise(machine: Machine, server: ServerState | None) -> Iterator[Advice]:
     size, why = _WAL[machine.load], "room for the log between two checkpoints by the clock; takes disk space"
     if server is not None and forced_share(server) > FORCED_SHARE:
         size = min(max(size, 2 * int(server.number("max_wal_size"))), _MOST)
-        why = (
-            f"{server.requested:,} of {server.requested + server.timed:,} checkpoints were forced by the log"
-        )
+        why = f"{server.forced:,} of {server.requested + server.timed:,} checkpoints were forced by the log"
     yield Advice("max_wal_size", told_bytes(size), why, _SOURCE, number=float(size), only_raises=True)
     least = f"{told_bytes(GIB)} of the log's files are used again instead of made anew"
     yield Advice("min_wal_size", told_bytes(GIB), least, _SOURCE, number=float(GIB), only_raises=True)
@@ -34,4 +32,4 @@ def advise(machine: Machine, server: ServerState | None) -> Iterator[Advice]:
 
 def forced_share(server: ServerState) -> float:
     """The share of checkpoints that the amount of WAL forced; 0 while there were few."""
-    return server.requested / (server.requested + server.timed) if server.requested >= _FEW else 0.0
+    return server.forced / (server.requested + server.timed) if server.forced >= _FEW else 0.0

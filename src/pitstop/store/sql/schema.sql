@@ -79,3 +79,12 @@ CREATE TABLE IF NOT EXISTS n_plus_one (
     callers TEXT NOT NULL,
     PRIMARY KEY (scope_kind, scope, kind, parent, relationship, query_location, location, callers)
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS pool (
+    name TEXT PRIMARY KEY,
+    waits INTEGER NOT NULL,
+    exhausted INTEGER NOT NULL,
+    wait_ms REAL NOT NULL,
+    max_wait_ms REAL NOT NULL,
+    held_by TEXT NOT NULL
+) WITHOUT ROWID;
