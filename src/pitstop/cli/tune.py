@@ -57,7 +57,9 @@ def tune(
         Path | None,
         typer.Option(help="With --measure: a pgbench script for a copy of the database of DSN."),
     ] = None,
-    seconds: Annotated[int, typer.Option(min=1, help="With --measure: length of each of the windows.")] = 4,
+    seconds: Annotated[
+        int | None, typer.Option(min=1, help="With --measure: length of each window. [default: 4]")
+    ] = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Run ALTER SYSTEM on the server and reload its settings.")
     ] = False,
@@ -72,11 +74,13 @@ def tune(
     url = dsn_option or dsn
     if apply and url is None:
         raise SettingsError("--apply needs the address of the server")
+    if not measure and (script is not None or seconds is not None):
+        raise SettingsError("--script and --seconds are for --measure: add it")
     machine = _machine(url, ram=ram, cores=cores, disk=disk, load=load)
     server = read_server(url) if url else None
     tuning = advise(machine, server, connections=connections)
     if measure:
-        tuning = _measured(tuning, url, server, script=script, seconds=seconds)
+        tuning = _measured(tuning, url, server, script=script, seconds=seconds or 4)
     _print(tuning, "json" if json_ else format_, applied=apply)
     if apply and url is not None:
         _apply(url, tuning)
