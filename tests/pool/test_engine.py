@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, exc, text
+from sqlalchemy import URL, Engine, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pitstop import PitstopError
@@ -29,14 +29,14 @@ CLIENTS = 20
 
 
 @contextmanager
-def threaded(url: str, **options: Any) -> Iterator[Engine]:
+def threaded(url: str | URL, **options: Any) -> Iterator[Engine]:
     engine = create_sync_engine(url, **options)
     yield engine
     engine.dispose()
 
 
 @asynccontextmanager
-async def asynchronous(url: str, **options: Any) -> AsyncIterator[AsyncEngine]:
+async def asynchronous(url: str | URL, **options: Any) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(url, **options)
     yield engine
     await engine.dispose()
@@ -186,6 +186,22 @@ def test_a_pool_that_fits_has_what_was_asked_for(sync_database_url: str) -> None
             engine.connect().close()
         assert (pool_status(usual).size, pool_status(usual).limit) == (20, 60)
         assert (pool_status(background).size, pool_status(background).limit) == (5, 5)
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+async def test_a_server_without_a_connection_left(sync_database_url: str, driver: str) -> None:
+    """Where others have taken all that the server has, it is the same clear error as an exhausted pool."""
+    role = f"limited_{os.urandom(4).hex()}"
+    with threaded(sync_database_url) as owner:
+        with owner.begin() as connection:
+            connection.execute(text(f"create role {role} login password 'secret' connection limit 1"))
+        limited = make_url(sync_database_url).set(username=role, password="secret")
+        with threaded(limited) as other, other.connect():
+            async with asynchronous(limited.set(drivername=f"postgresql+{driver}")) as engine:
+                with pytest.raises(PoolExhausted, match="cannot open a connection beside the 0 that it has"):
+                    await engine.connect()
+        with owner.begin() as connection:
+            connection.execute(text(f"drop role {role}"))
 
 
 def test_a_failed_connection_keeps_nobody_waiting() -> None:

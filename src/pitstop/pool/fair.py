@@ -24,6 +24,7 @@ __all__ = ["AsyncFairPool", "FairPool", "counted"]
 log = logging.getLogger("pitstop.pool")
 
 _TOLD_PLACES = 5
+_NONE_LEFT = ("remaining connection slots", "too many clients", "too many connections", "no more connections")
 _LONGEST_RETRY_S = 60
 _PING_AFTER_S = 0.5  # a connection that was idle for less than this is given out without a ping
 _RETURNED = "pitstop.returned"
@@ -170,8 +171,10 @@ class FairPool(QueuePool):
             entry = self._create_connection()
             if self.surveyed is None:
                 self._survey(entry)
-        except BaseException:
+        except BaseException as error:
             self._line.lost()
+            if _has_none_left(error):
+                self._refuse_open(error)
             raise
         return entry
 
@@ -219,6 +222,13 @@ class FairPool(QueuePool):
         seconds = math.ceil(waiting * self.figures.mean_held_s() / limit)
         raise _Exhausted(f"{why}; {holders}", retry_after_s=max(1, min(seconds, _LONGEST_RETRY_S))) from None
 
+    def _refuse_open(self, error: BaseException) -> NoReturn:
+        self._note("exhausted", 0.0)
+        raise _Exhausted(
+            f"pool {self.plan.name!r} cannot open a connection beside the {self._line.count} that it has: "
+            f"{' '.join(str(error).split())}; tell workers=, end other clients, or raise max_connections"
+        ) from error
+
     def _told_holders(self) -> str:
         """Who has the connections, by the line that took them."""
         places: dict[str, list[float]] = {}
@@ -260,6 +270,12 @@ def _listen(pool: FairPool) -> None:
 
     event.listen(pool, "connect", opened)
     event.listen(pool, "close", closed)
+
+
+def _has_none_left(error: BaseException) -> bool:
+    """Whether the server, its role or its database has no connection left; psycopg tells by words alone."""
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return code == "53300" or (code is None and any(words in str(error) for words in _NONE_LEFT))
 
 
 def _after_fork_in_child() -> None:
