@@ -37,7 +37,7 @@ from pitstop.errors import RedisUnavailable, SettingsError
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
-__all__ = ["Core", "hits_and_calls"]
+__all__ = ["Core", "cache_of", "hits_and_calls"]
 
 _MIB = 1024 * 1024
 _PATIENT_SECONDS = 2.0
@@ -121,7 +121,7 @@ class Core:
     def _take_part_in_commits(self, namespace: str, *, refuses: bool) -> None:
         """What invalidates with a commit, and the outbox for commits that Redis cannot be told of."""
         self._leave: Callable[[], None] | None = None
-        self._writes_matter = False
+        self._writes_matter = self._watches_engines = False
         self._joining = threading.Lock()
         self._outbox: DatabaseOutbox | None = None
         if self._coherence is not None:
@@ -234,6 +234,7 @@ class Core:
         if self._writes_matter and self._leave is None:
             self._join_sessions()
         if self._coherence is not None:
+            self._watch_engines()  # before a lease: it is trusted when their commits under way have ended
             self._coherence.start()
 
     def _watch(self, *, track: bool) -> None:
@@ -266,7 +267,8 @@ class Core:
         return self._invalidation.renewals()
 
     def _watch_engines(self) -> None:
-        if self._outbox is not None:
+        if self._outbox is not None and not self._watches_engines:
+            self._watches_engines = True
             watch_engines(self._outbox)
 
     def _recover(self) -> None:
@@ -311,6 +313,11 @@ def hits_and_calls() -> tuple[int, int] | None:
     every = [each for cache in list(_caches) for each in cache._stats.snapshot().values()]
     hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
     return (hits, hits + sum(each.misses for each in every)) if every else None
+
+
+def cache_of(function: "Cached[..., Any]") -> Core:
+    """The cache that keeps the values of a function."""
+    return next(cache for cache in list(_caches) if function.unbound in cache._functions)
 
 
 def _leave() -> None:

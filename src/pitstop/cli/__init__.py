@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pitstop.cli import bench, cache, demo, doctor, fix, run, serve, statements, tune
+from pitstop.cli import bench, cache, cache_warm, demo, doctor, fix, run, serve, statements, tune
 from pitstop.errors import PitstopError
 
 __all__ = ["app", "main"]
@@ -33,6 +33,7 @@ app.command("bench")(bench.bench)
 app.command("tune")(tune.tune)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+cache.app.command("warm")(cache_warm.warm)
 app.add_typer(cache.app, name="cache")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.rules import (
+    cold_cache,
     connections_used,
     forbidden_load,
     forced_checkpoints,
@@ -36,6 +37,7 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     unindexed_foreign_key.examine,
     sequential_scan.examine,
     unused_columns.examine,
+    cold_cache.examine,
     starved_pool.examine,
     connections_used.examine,
     idle_in_transaction.examine,
