@@ -264,11 +264,6 @@ class Observations:
     statement_latency: dict[str, Latency] = field(default_factory=dict)
     unused_columns: dict[UnusedColumnKey, UnusedColumn] = field(default_factory=dict)
     caches: dict[str, CacheTotals] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        loads = len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
-        return len(self.scopes) + loads + len(self.caches)
-
     pools: dict[str, PoolTotals] = field(default_factory=dict)
 
     def __len__(self) -> int:
