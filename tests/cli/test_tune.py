@@ -13,11 +13,11 @@ from pitstop.servers import private_servers
 from pitstop.servers.address import libpq_url
 
 
-def tune(directory: Path, *arguments: str) -> tuple[int, str, str]:
+def tune(directory: Path, *arguments: str, patience_s: float = 120) -> tuple[int, str, str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
     command = [sys.executable, "-m", "pitstop", "tune", *arguments]
     done = subprocess.run(
-        command, cwd=directory, env=environ, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=directory, env=environ, capture_output=True, text=True, timeout=patience_s, check=False
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -92,11 +92,12 @@ def test_what_cannot_be_done(tmp_path: Path, arguments: list[str], message: str)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_measure(tmp_path: Path) -> None:
     """With --measure each group is told with its gain, and only what was accepted is left."""
-    code, out, err = tune(
-        tmp_path, "--ram", "8GB", "--cores", "4", "--measure", "--seconds", "1", "--format", "json"
-    )
+    machine = ["--ram", "8GB", "--cores", "4"]
+    options = ["--measure", "--seconds", "1", "--format", "json"]
+    code, out, err = tune(tmp_path, *machine, *options, patience_s=500)
     lines = err.splitlines()
     told = [each.partition(":")[0] for each in lines if "transactions/s" in each]
     assert told == ["control", "memory", "planner", "parallel", "log"]

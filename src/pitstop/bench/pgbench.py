@@ -34,6 +34,7 @@ class Side:
         self._running = ExitStack()
         self._directory = Path()
         self._url = ""
+        self._settings: dict[str, str] | None = None
 
     def __enter__(self) -> Self:
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pitstop-tune-")))
@@ -79,11 +80,13 @@ class Side:
         self._execute(["analyze"])
 
     def set(self, settings: dict[str, str]) -> None:
-        """Run the server with these settings and no others; it is restarted.
+        """Run the server with these settings and no others; it is restarted, unless it has them.
 
         Raises:
             BenchError: it does not come up with them, or refuses one.
         """
+        if settings == self._settings:
+            return
         self._execute(["alter system reset all"])
         with psycopg.connect(self._url, autocommit=True) as connection:
             for name, value in settings.items():
@@ -93,6 +96,7 @@ class Side:
                     )
                 except psycopg.Error as error:
                     raise BenchError(f"{name} = {value} cannot be measured here: {error}") from error
+        self._settings = dict(settings)
         self._stop()
         self._start()
 
