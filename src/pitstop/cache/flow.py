@@ -32,6 +32,7 @@ log = logging.getLogger("pitstop.cache")
 
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
+_CHANGED = "what it read was changed meanwhile"
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
@@ -321,7 +322,10 @@ class Flows:
         held = self._answer(request, called, notes, start)
         unproven = held is not None
         try:
-            if called.error is None:
+            if called.error is None and notes.obstacle == _CHANGED:
+                tags += tuple(sorted(notes.tags.difference(tags)))
+                self._may_keep(request, called, notes)
+            elif called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes, begun)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
@@ -348,6 +352,8 @@ class Flows:
         held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
         shareable = self._holds(request, tags, since)
         request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        if not shareable:  # the next load waits for this one's lock
+            notes.refuse(_CHANGED)
         return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
@@ -400,10 +406,9 @@ class Flows:
             notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
-        older = notes.since < notes.start
-        known, found = (request.tags, more) if not older else ((), tags)
-        if not (self._changes.unchanged(known, begun) and self._changes.unchanged(found, notes.since)):
-            notes.refuse("what it read was changed meanwhile")
+        late_tags = tags if notes.since < notes.start else asked
+        if not (self._changes.unchanged(tags, begun) and self._changes.unchanged(late_tags, notes.since)):
+            notes.refuse(_CHANGED)
         return tags, tokens
 
     def _may_keep(self, request: Request, called: Called, notes: Notes) -> bool:
