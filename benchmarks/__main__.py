@@ -15,6 +15,7 @@ NAMES = (
     "slow_log",
     "peer_loading",
     "read_model",
+    "pool",
     "cache_redis",
     "cache_values",
     "cache_responses",

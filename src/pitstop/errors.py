@@ -18,6 +18,8 @@
     │   └── FenceFailed        a commit was refused: its fence could not be written
     ├── ReadModelError         a read model that cannot be derived or asked
     │   └── CursorError        a cursor that is none of this read model's
+    ├── PoolError              connection pools
+    │   └── PoolExhausted      no connection became free in time
     └── BenchError             a load run that cannot be made or compared
 
 Messages are lower case, without a full stop, and name the thing with its value; the docstring of
@@ -36,6 +38,8 @@ __all__ = [
     "FixRefused",
     "MissingExtra",
     "PitstopError",
+    "PoolError",
+    "PoolExhausted",
     "ReadModelError",
     "RedisUnavailable",
     "ServerError",
@@ -129,6 +133,23 @@ class CursorError(ReadModelError):
     """A cursor was cut, changed, or made by another read model. Cure: answer 400, or begin with the
     first page.
     """
+
+
+class PoolError(PitstopError):
+    """Something is wrong with a connection pool."""
+
+
+class PoolExhausted(PoolError):
+    """No connection became free in time. Cure: the message says which lines hold them: let them hold
+    connections shorter (no outgoing calls within a transaction), or give the pool more.
+
+    Attributes:
+        retry_after_s: when it is worth while to ask again, seconds, for the header ``Retry-After``.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class BenchError(PitstopError):

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from pitstop.errors import ServerNotFound, SettingsError
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "read_catalog", "read_statements"]
+__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "ask", "read_catalog", "read_statements"]
 
 Answer = TypeVar("Answer")
 
@@ -79,7 +79,7 @@ def read_catalog(url: str) -> Catalog:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
-    return _ask(url, _read)
+    return ask(url, _read)
 
 
 def read_statements(url: str) -> ServerStatements:
@@ -92,10 +92,20 @@ def read_statements(url: str) -> ServerStatements:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
-    return _ask(url, query_statements)
+    return ask(url, query_statements)
 
 
-def _ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+def ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+    """Put a question to a database: in a read-only transaction, no query of it longer than five seconds.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+        question: gets a connection whose rows are dictionaries.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses.
+    """
     try:
         with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True

@@ -110,12 +110,16 @@ def open_servers(
     database_url: str | None = None,
     redis_url: str | None = None,
     temporary: bool = False,
+    only_private: bool = False,
 ) -> Iterator[Servers]:
-    """The work of ``private_servers``; here a shared directory can be ``temporary`` too."""
+    """The work of ``private_servers``; here a shared directory can be ``temporary`` too.
+
+    With ``only_private`` the servers that the environment names are left alone.
+    """
     # The one exception to "rooms read no settings": this is the door for tests, bench and serve.
     given: dict[Kind, str | None] = {
-        "postgresql": _given_postgresql(database_url) if postgresql else None,
-        "redis": _given_redis(redis_url) if redis else None,
+        "postgresql": _given_postgresql(database_url) if postgresql and not only_private else None,
+        "redis": _given_redis(redis_url) if redis and not only_private else None,
     }
     asked: dict[Kind, bool] = {"postgresql": postgresql, "redis": redis}
     kinds = [kind for kind, wanted in asked.items() if wanted and given[kind] is None]
