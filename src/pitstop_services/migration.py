@@ -1,5 +1,6 @@
 """The schema's history of a service: a database is taken up or down to a revision of it."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from pitstop.errors import require
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["current_revision", "move"]
+__all__ = ["build_indexes", "current_revision", "drop_indexes", "move"]
 
 
 def move(database_url: str, revision: str, *, scripts: Path) -> None:
@@ -44,6 +45,31 @@ def current_revision(connection: Connection) -> str | None:
     from alembic.runtime.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def build_indexes(indexes: Mapping[str, str]) -> None:
+    """Build indexes without blocking a write; for use in a migration.
+
+    Args:
+        indexes: name -> what stands behind it in ``CREATE INDEX``; begins with ``UNIQUE`` for a unique one.
+    """
+    from alembic import op
+
+    with op.get_context().autocommit_block():
+        for name, definition in indexes.items():
+            kind = "UNIQUE INDEX" if definition.startswith("UNIQUE ") else "INDEX"
+            # a build that was broken off leaves an invalid index behind
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.execute(f"CREATE {kind} CONCURRENTLY {name} {definition.removeprefix('UNIQUE ')}")
+
+
+def drop_indexes(names: Iterable[str]) -> None:
+    """Drop indexes without blocking a write; for use in a migration."""
+    from alembic import op
+
+    with op.get_context().autocommit_block():
+        for name in names:
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def _move(connection: Connection, revision: str, scripts: Path) -> None:
