@@ -2,35 +2,15 @@
 
 import hashlib
 import tracemalloc
-import uuid
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from pitstop.errors import SettingsError
-from pitstop.servers import Servers, create_database, drop_database
 from pitstop_services.blog import seed as seeding
 from pitstop_services.blog.seed import migrate, seed
 from pitstop_services.blog.structure import read_structure
-
-
-@pytest.fixture
-def empty_url(pitstop_servers: Servers) -> Iterator[str]:
-    name = f"empty_{uuid.uuid4().hex}"
-    yield create_database(pitstop_servers.database_url, name)
-    drop_database(pitstop_servers.database_url, name)
-
-
-def ask(url: str, statement: str) -> list[tuple[object, ...]]:
-    """The rows of a statement."""
-    engine = create_engine(url.replace("+asyncpg", "+psycopg"))
-    try:
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(statement))]
-    finally:
-        engine.dispose()
+from tests.services.database import ask
 
 
 def test_rows_are_the_same_every_time() -> None:

@@ -6,11 +6,13 @@ revision = "0003"
 down_revision = "0002"
 
 INDEXES = {
-    # the product list and its keyset pages; of one category too
+    # the product list and its keyset pages
     "ix_products_name": "ON products (name, id)",
-    "ix_products_category": "ON products (category_id, name, id)",
-    # how much there is of a product, from the index alone; serves the foreign key too
-    "ix_stock_product": "ON stock (product_id, store_id) INCLUDE (quantity)",
+    # the products of a category; serves the foreign key too
+    "ix_products_category": "ON products (category_id)",
+    # what there is of a product, by store; serves the foreign key too. Without INCLUDE (quantity), so that
+    # a new quantity touches no index (HOT): a product lies in few stores, a bulk update sets thousands
+    "ix_stock_product": "ON stock (product_id, store_id)",
     # the transactions of a store by time; serves the foreign key too
     "ix_transactions_store": "ON transactions (store_id, created_at, id)",
     # the two remaining foreign keys
