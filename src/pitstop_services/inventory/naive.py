@@ -136,7 +136,8 @@ def update_stock(session: DbSession, body: StockUpdates) -> Any:
             changed += 1
     if conflicts:
         session.rollback()
-        return refusal(conflicts)
+        conflicts.sort(key=lambda each: (each.store_id, each.product_id))
+        return JSONResponse(StockConflicts.among(body.updates, conflicts).model_dump(), 409)
     session.commit()
     return StockUpdated(updated=len(body.updates), changed=changed)
 
@@ -170,13 +171,6 @@ def conflict(update: StockUpdate, stock: Stock | None) -> StockConflict:
         expected=update.expected,
         quantity=stock.quantity if stock else None,
     )
-
-
-def refusal(conflicts: list[StockConflict]) -> JSONResponse:
-    """The answer when nothing was changed."""
-    ordered = sorted(conflicts, key=lambda each: (each.store_id, each.product_id))
-    detail = f"nothing was changed: {len(ordered)} of the updates are in conflict"
-    return JSONResponse(StockConflicts(detail=detail, conflicts=ordered).model_dump(mode="json"), 409)
 
 
 def cut(

@@ -200,3 +200,9 @@ class StockConflicts(BaseModel):
 
     detail: str
     conflicts: list[StockConflict]
+
+    @classmethod
+    def among(cls, updates: list[StockUpdate], conflicts: list[StockConflict]) -> Self:
+        """The answer to updates of which these are in conflict."""
+        detail = f"nothing was changed: {len(conflicts)} of {len(updates)} updates in conflict"
+        return cls(detail=detail, conflicts=conflicts)

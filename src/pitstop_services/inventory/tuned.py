@@ -15,6 +15,8 @@ from pitstop_services.inventory.schemas import (
     FirstDay,
     LastDay,
     Limit,
+    StockConflict,
+    StockConflicts,
     StockUpdates,
     StoreId,
 )
@@ -85,7 +87,7 @@ async def list_transactions(
     "/admin/stock",
     dependencies=[Admin],
     response_model=schemas.StockUpdated,
-    responses={409: {"model": schemas.StockConflicts}},
+    responses={409: {"model": StockConflicts}},
 )
 async def update_stock(request: Request, body: StockUpdates) -> Any:
     """Set quantities, all or none."""
@@ -93,7 +95,7 @@ async def update_stock(request: Request, body: StockUpdates) -> Any:
     async with request.app.state.async_engine.begin() as connection:
         conflicts = (await connection.execute(queries.CONFLICTS, values)).mappings().all()
         if conflicts:
-            return refusal([dict(each) for each in conflicts])
+            return refusal(body, [StockConflict(**each) for each in conflicts])
         changed = (await connection.execute(queries.SET, values)).rowcount
     return {"updated": len(body.updates), "changed": changed}
 
@@ -105,7 +107,6 @@ def between(first: date | None, last: date | None) -> dict[str, datetime]:
     return {"since": since, "until": until}
 
 
-def refusal(conflicts: list[dict[str, Any]]) -> JSONResponse:
+def refusal(body: StockUpdates, conflicts: list[StockConflict]) -> JSONResponse:
     """The answer when nothing was changed."""
-    detail = f"nothing was changed: {len(conflicts)} of the updates are in conflict"
-    return JSONResponse({"detail": detail, "conflicts": conflicts}, 409)
+    return JSONResponse(StockConflicts.among(body.updates, conflicts).model_dump(), 409)

@@ -63,7 +63,7 @@ async def asked(client: httpx.AsyncClient, path: str) -> list[str]:
 def scans(url: str, statement: str) -> list[tuple[str, str]]:
     """How each table in the plan of a statement is read, whatever its parameters are."""
     ((plan,),) = ask(url, f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement.replace(':', chr(92) + ':')}")
-    nodes: list[Any] = [plan[0]["Plan"]]  # type: ignore[index]
+    nodes: list[Any] = [plan[0]["Plan"]]
     for node in nodes:
         nodes.extend(node.get("Plans", ()))
     return [(node["Relation Name"], node["Node Type"]) for node in nodes if "Relation Name" in node]

@@ -53,7 +53,7 @@ async def test_one_conflict_stops_all(client: httpx.AsyncClient, database_url: s
     reply = await put(client, prefix, *updates)
     assert reply.status_code == 409
     assert reply.json() == {
-        "detail": "nothing was changed: 2 of the updates are in conflict",
+        "detail": "nothing was changed: 2 of 4 updates in conflict",
         "conflicts": [
             {"store_id": 1, "product_id": 424242, "expected": None, "quantity": None},
             {"store_id": 50, "product_id": 1, "expected": 352, "quantity": 353},
@@ -116,7 +116,7 @@ async def test_a_tuned_update_takes_two_statements(client: httpx.AsyncClient, da
     """Setting all that is there takes two statements, like setting one row; in conflict it takes one."""
     everything = ask(database_url, STOCK)
     for rows in (everything[:1], everything[1:]):
-        updates = [update(store, product, quantity + 1, quantity) for store, product, quantity in rows]  # type: ignore[operator,arg-type]
+        updates = [update(store, product, quantity + 1, quantity) for store, product, quantity in rows]
         with count_queries() as queries:
             reply = await put(client, "", *updates)
         assert reply.json() == {"updated": len(rows), "changed": len(rows)}
@@ -124,13 +124,13 @@ async def test_a_tuned_update_takes_two_statements(client: httpx.AsyncClient, da
     with count_queries() as queries:
         assert (await put(client, "", *updates)).status_code == 409
     assert queries.count == 1
-    assert sum(row[2] for row in ask(database_url, ADJUSTED)) == len(everything)  # type: ignore[misc]
+    assert sum(row[2] for row in ask(database_url, ADJUSTED)) == len(everything)
 
 
 async def test_updates_at_once_wait_for_each_other(client: httpx.AsyncClient, database_url: str) -> None:
     """Of many who saw the same and write in different orders, one gets through; none ends in a deadlock."""
     rows = ask(database_url, STOCK)[:300]
-    updates = [update(store, product, quantity + 1, quantity) for store, product, quantity in rows]  # type: ignore[operator,arg-type]
+    updates = [update(store, product, quantity + 1, quantity) for store, product, quantity in rows]
     turned = updates[::-1]
     replies = await asyncio.gather(*(put(client, "", *(turned if n % 2 else updates)) for n in range(8)))
     assert sorted(reply.status_code for reply in replies) == [200] + [409] * 7
