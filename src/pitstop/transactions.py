@@ -58,9 +58,9 @@ class Participant(Protocol):
     time with the same ``changes``.
 
     A participant may also have ``note(kind, instance, before)``: called at each flush for each written
-    object, ``kind`` being ``"new"``, ``"dirty"`` or ``"deleted"`` and ``before`` the values that a dirty one
-    had before (``UNKNOWN`` where it was not loaded); the strings that it returns are collected in
-    ``Changes.notes``.
+    object. ``kind`` is ``"new"``, ``"dirty"`` or ``"deleted"``, and ``before`` are the values that changed
+    attributes had before, those of a deleted object too (``UNKNOWN`` where they were not loaded). The
+    strings that it returns are collected in ``Changes.notes``.
     """
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:
@@ -194,7 +194,7 @@ class _Listener:
             ledger.add(session, kind, instances)
             if note is not None:
                 for each in instances:
-                    ledger.add(session, "notes", note(kind, each, _before(each) if kind == "dirty" else {}))
+                    ledger.add(session, "notes", note(kind, each, {} if kind == "new" else _before(each)))
 
     def on_begin(self, connection: Connection) -> None:
         connection.info.pop(self.key, None)

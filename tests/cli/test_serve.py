@@ -74,7 +74,7 @@ def test_a_wrong_name(arguments: list[str], message: str) -> None:
 
 
 def _situation(process: subprocess.Popen[str]) -> str:
-    """Where a command that does not go on stands (its own stack goes to standard error), and what else runs."""
+    """Where a command stands that does not go on (its own stack goes to standard error)."""
     process.send_signal(signal.SIGABRT)
     everything = ["ps", "-eo", "pid,ppid,etimes,stat,wchan:24,args"]
     return subprocess.run(everything, capture_output=True, text=True, check=False).stdout

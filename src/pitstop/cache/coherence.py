@@ -30,6 +30,7 @@ __all__ = ["Coherence", "Policy"]
 log = logging.getLogger("pitstop.cache")
 
 _TICKS = 3  # renewals within one lease
+_HELD = 0.9  # of a lease
 _CONNECT_SECONDS = 1.0
 _PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between attempts to join; the last goes on
 
@@ -38,15 +39,19 @@ class Policy:
     """How long what is remembered may be trusted.
 
     Args:
-        lease: seconds for which a holder may go by what it knows after its last renewal.
+        lease: seconds after which nobody waits for a holder any more.
         memory: seconds for which its memory may be served; more than a lease only where reads may be stale.
+
+    Attributes:
+        lease, memory: seconds after its last renewal for which a holder does so: a little less, so that who
+            waits for the lease to be over has waited no longer than it.
     """
 
     __slots__ = ("lease", "memory")
 
     def __init__(self, *, lease: float, memory: float) -> None:
-        self.lease = lease
-        self.memory = memory
+        self.lease = lease * _HELD
+        self.memory = memory * _HELD
 
 
 class Coherence:

@@ -100,11 +100,21 @@ class Commands:
         return _script("release").call([self.token(tag)], [fence, fresh_token(), _ms(seconds)])
 
     def take_lock(
-        self, digest: str, load: bytes, holder: bytes, *, seconds: float, seize: bool = False
+        self,
+        digest: str,
+        load: bytes,
+        holder: bytes,
+        *,
+        seconds: float,
+        seize: bool = False,
+        stored: bytes = b"",
     ) -> Command:
-        """Take the load lock of a key (1), from another if need be, or be woken when it is given back (0)."""
-        args = [load, holder, _ms(seconds), b"%d" % seize]
-        return _script("lock").call([self.lock(digest)], args)
+        """Take the load lock of a key (1), from another if need be, or be woken when it is given back (0).
+
+        Neither (2) if what is stored does not begin as it did when it was looked at.
+        """
+        args = [load, holder, _ms(seconds), b"%d" % seize, stored]
+        return _script("lock").call([self.lock(digest), self.value(digest)], args)
 
     def drop(self, digest: str) -> Command:
         """Drop a value, and what a load under way is about to store."""

@@ -37,7 +37,7 @@ from pitstop.errors import RedisUnavailable, SettingsError
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
-__all__ = ["Core", "hits_and_calls"]
+__all__ = ["Core", "cache_of", "hits_and_calls"]
 
 _MIB = 1024 * 1024
 _PATIENT_SECONDS = 2.0
@@ -211,22 +211,24 @@ class Core:
 
         Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
         """
-        self._leave_sessions()
-        if self._coherence is not None:
-            await asyncio.to_thread(self._coherence.close)
-        if self._outbox is not None:
-            self._outbox.close()
+        await asyncio.to_thread(self._end_threads)
         if self._client is not None:
             await self._client.close()
         self._drop_memory()
 
     def close_blocking(self) -> None:
         """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
-        if self._coherence is not None:
-            self._coherence.close()
+        self._end_threads()
         if self._client is not None:
             self._client.close_blocking()
         self._drop_memory()
+
+    def _end_threads(self) -> None:
+        self._leave_sessions()
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _begin(self) -> None:
         if self._writes_matter and self._leave is None:
@@ -309,6 +311,11 @@ def hits_and_calls() -> tuple[int, int] | None:
     every = [each for cache in list(_caches) for each in cache._stats.snapshot().values()]
     hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
     return (hits, hits + sum(each.misses for each in every)) if every else None
+
+
+def cache_of(function: "Cached[..., Any]") -> Core:
+    """The cache that keeps the values of a function."""
+    return next(cache for cache in list(_caches) if function.unbound in cache._functions)
 
 
 def _leave() -> None:

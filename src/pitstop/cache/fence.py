@@ -104,12 +104,17 @@ class _AnyRow:
         return iter((self,))
 
 
-def _tracked(instance: Any) -> list[str]:
-    """The automatic tags of a written row: itself, and the tables it lies in as a whole."""
+def _tracked(instance: Any, before: Mapping[str, Any]) -> list[str]:
+    """The automatic tags of a written row: itself, by its old key too, and the tables it lies in."""
     mapper = inspect(instance).mapper
     tables = [each.fullname for each in mapper.tables if isinstance(each, Table)]
+    names = [mapper.get_property_by_column(each).key for each in mapper.primary_key]
     identity = mapper.primary_key_from_instance(instance)
-    return [tag for table in tables for tag in (table_tag(table), row_tag(table, identity))]
+    old = [before.get(name, value) for name, value in zip(names, identity, strict=True)]
+    found = [tag for table in tables for tag in (table_tag(table), row_tag(table, identity))]
+    if UNKNOWN in old:
+        return found + [row_family(table) for table in tables]
+    return found if old == identity else found + [row_tag(table, old) for table in tables]
 
 
 def _known_columns(mapper: Mapper[Any], columns: Iterable[str]) -> frozenset[str]:
@@ -208,7 +213,7 @@ class CommitFence:
                 if before:
                     found += rule.before(instance, before)
         if self.tracks:
-            found += _tracked(instance)
+            found += _tracked(instance, before)
         return found
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pitstop.cache import ttl
@@ -18,7 +18,7 @@ from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
 from pitstop.cache.compression import compress, decompress
 from pitstop.cache.effects import Barrier, Call, Called, Flow, Outcome, Steps, Wait, checked
-from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
@@ -38,10 +38,21 @@ _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded 
 
 @dataclass(slots=True)
 class _Sight:
-    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first."""
+    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first.
+
+    Attributes:
+        entry: if it holds.
+        tokens: of the tags of the request.
+        likely: tags that an entry carried which holds no more: a load may well find the same.
+        early: tokens of those, as they were before the load.
+        stored: how the stored entry begins; no other begins so.
+    """
 
     entry: Entry | None
     tokens: list[bytes | None]
+    likely: tuple[str, ...] = ()
+    early: dict[str, bytes | None] = field(default_factory=dict)
+    stored: bytes = b""
 
     @property
     def clean(self) -> bool:
@@ -211,14 +222,14 @@ class Flows:
         if more:
             (tokens,) = checked((yield [(b"MGET", *map(self._commands.token, more))]))
             if not _has_tokens(sight, dict(zip(more, tokens, strict=True))):
-                sight.entry = None
+                sight.entry, sight.likely = None, more
         return sight
 
     def _seen(self, request: Request, replies: list[Any]) -> tuple[_Sight, tuple[str, ...]]:
         """What a look tells, and the tags whose tokens must still be looked at."""
         ((stored, *tokens),) = checked(replies)
         tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
-        sight = _Sight(None, tokens)
+        sight = _Sight(None, tokens, stored=(stored or b"")[:HEAD_BYTES])
         entry = unpack(stored) if stored is not None else None
         recipe = request.recipe
         # past its time it is only for those who can have it renewed without their caller
@@ -226,6 +237,7 @@ class Flows:
         if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
             return sight, ()
         if entry.tokens[: len(tokens)] != tuple(tokens):
+            sight.likely = entry.tags or ()
             return sight, ()
         sight.entry = entry
         return sight, entry.tags or ()
@@ -255,12 +267,13 @@ class Flows:
                 woken = coherence.signals.expect(request.key)
                 try:
                     # who has waited for nothing does not wait again: callers would load one after the other
-                    taken = yield from self._take_lock(request, load, coherence, seize=waited)
+                    taken = yield from self._take_lock(request, sight, load, coherence, seize=waited)
                     if taken:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
                         return Outcome(None, (), missing=True)
-                    yield Wait(woken, LOCK_SECONDS)
+                    if taken is not None:
+                        yield Wait(woken, LOCK_SECONDS)
                 finally:
                     coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
@@ -272,18 +285,26 @@ class Flows:
             coherence.pause()
         return (yield from self._bypass(request, start, "redis is away"))
 
-    def _take_lock(self, request: Request, load: bytes, coherence: Coherence, *, seize: bool) -> Steps[bool]:
-        """Take the load lock, or be woken when it is given back."""
+    def _take_lock(
+        self, request: Request, sight: _Sight, load: bytes, coherence: Coherence, *, seize: bool
+    ) -> Steps[bool | None]:
+        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely.
+
+        Returns:
+            whether it was taken; None if another has stored something since it was looked at.
+        """
         seize = seize or request.mode == "refresh"
         lock = self._commands.take_lock(
-            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
+            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize, stored=sight.stored
         )
+        look = [(b"MGET", *map(self._commands.token, sight.likely))] if sight.likely else []
         try:
-            (taken,) = checked((yield [lock]))
+            taken, *seen = checked((yield [lock, *look]))
         except BaseException:  # cancelled, or no reply in time: it may have been taken
             self._keeping[load] = (request.key, 0.0)
             raise
-        return bool(taken == 1)
+        sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
+        return None if taken == 2 else bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = self._notes(request, start)
@@ -296,16 +317,37 @@ class Flows:
             raise
         self._keeping.pop(load, None)
         tags = request.tags
+        held = self._answer(request, called, notes, start)
+        unproven = held is not None
         try:
             if called.error is None:
                 tags, tokens = yield from self._captured(request, sight, notes)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
-                    return (yield from self._fill(request, called, payload, tags, tokens, start, load))
+                    unproven = False
+                    return (yield from self._fill(request, called, payload, tags, tokens, start, load, held))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self.pause()
+        finally:
+            if unproven:  # a fence from before our lease is not in the log, and its writer may have died
+                self._memory.drop(request.key)
         return Outcome(called.value, tags, error=called.error, private=notes.private)
+
+    def _answer(self, request: Request, called: Called, notes: Notes, start: int) -> Held | None:
+        """Let go who waits for the load, before Redis has it: the change log alone says whether it holds.
+
+        A lease makes every writer wait until this log has what it is about to commit.
+        """
+        tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        fresh = self._fresh_seconds(request, called)
+        if request.answered is None or called.error or notes.obstacle or len(tags) > _KEPT_TAGS or fresh <= 0:
+            return None
+        since = min(start, notes.since)
+        held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
+        shareable = self._holds(request, tags, since)
+        request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
         """The value as Redis keeps it; a value that cannot be kept is only returned."""
@@ -339,14 +381,16 @@ class Flows:
         right only if nothing was announced for them since it began, which the barrier lets the log know.
         """
         more = tuple(sorted(notes.tags.difference(request.tags)))
-        tokens = list(sight.tokens)
+        known = {tag: token for tag, token in sight.early.items() if is_clean(token)}
+        asked = [tag for tag in more if tag not in known]
         if len(more) > _KEPT_TAGS:
             notes.refuse(f"it depends on {len(more)} tags")
-        elif more:
+        elif asked:
             seconds = self._token_seconds(request)
-            replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
-            tokens += checked(replies)
-        late = bool(more) or notes.since < notes.start
+            replies = checked((yield [self._commands.ask_token(tag, seconds=seconds) for tag in asked]))
+            known.update(zip(asked, replies, strict=True))
+        tokens = [*sight.tokens, *[known[tag] for tag in more if tag in known]]
+        late = bool(asked) or notes.since < notes.start
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
@@ -372,6 +416,7 @@ class Flows:
         tokens: list[bytes | None],
         start: int,
         load: bytes,
+        held: Held | None,
     ) -> Flow:
         fresh = self._fresh_seconds(request, called)
         stored = self._packed(request, called, payload, tags, tokens, fresh)
@@ -381,7 +426,7 @@ class Flows:
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
         size = _PYTHON_SIZE * len(payload)
-        held = self._hold(request, called.value, tags, start, fresh, called.seconds, size)
+        held = held or self._hold(request, called.value, tags, start, fresh, called.seconds, size)
         shareable = now == tokens and self._holds(request, tags, start)
         return Outcome(called.value, tags, held, shareable=shareable)
 

@@ -108,6 +108,7 @@ class DatabaseOutbox:
         self._feeds: dict[URL, _Feed] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._open = False  # from the first lease until the cache is closed: only then are there threads
 
     def add_database(self, database: Database, *, named: bool = False) -> None:
         """Look after the outbox of a database, if it has one.
@@ -141,6 +142,7 @@ class DatabaseOutbox:
 
     def trusts(self, holder: bytes) -> bool:
         """Whether a new lease may be trusted at once; else it is approved when the outboxes are empty."""
+        self._open = True
         for feed in list(self._feeds.values()):
             self._begin(feed)
         feeds = [each for each in list(self._feeds.values()) if not each.absent]
@@ -152,12 +154,13 @@ class DatabaseOutbox:
         return False
 
     def close(self) -> None:
-        """End the threads, soon."""
+        """End the threads, soon; they begin again with the next lease."""
         with self._lock:
+            self._open = False
             self._stop.set()
             self._stop = threading.Event()
             for feed in self._feeds.values():
-                feed.thread = None  # another begins with the next lease
+                feed.thread = None
 
     def reset_after_fork(self) -> None:
         """In a child process: the threads are the parent's."""
@@ -203,7 +206,7 @@ class DatabaseOutbox:
 
     def _begin(self, feed: _Feed) -> None:
         with self._lock:
-            if feed.thread is None:
+            if self._open and feed.thread is None:
                 name = "pitstop-cache-outbox"
                 feed.thread = threading.Thread(
                     target=self._relay, args=(feed, self._stop), name=name, daemon=True
