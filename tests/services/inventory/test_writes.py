@@ -1,6 +1,7 @@
 """Quantities are set alike by every form: all or none, with what is in conflict named."""
 
 import asyncio
+import random
 from typing import Any
 
 import httpx
@@ -61,6 +62,40 @@ async def test_one_conflict_stops_all(client: httpx.AsyncClient, database_url: s
     }
     assert ask(database_url, STOCK) == before
     assert ask(database_url, ADJUSTED) == []
+
+
+@FORMS
+async def test_updates_drawn_at_random_do_what_a_dictionary_does(
+    client: httpx.AsyncClient, database_url: str, prefix: str
+) -> None:
+    """Twenty requests that nobody made up are carried out or refused as by a dictionary of quantities."""
+    draw, outcomes = random.Random(20), set()
+    kept: dict[tuple[int, int], int] = {(row[0], row[1]): row[2] for row in ask(database_url, STOCK)}
+    for _ in range(20):
+        pairs = draw.sample([*kept, (1, 424242), (424242, 1)], draw.randrange(1, 30))
+        updates = [
+            update(*pair, draw.randrange(3), draw.choice((None, None, kept.get(pair, 0), kept.get(pair, 0))))
+            for pair in pairs
+        ]
+        if draw.random() < 0.3:
+            updates[0]["expected"] = draw.randrange(3)
+        asked = {(each["store_id"], each["product_id"]): each for each in updates}
+        refused = sorted(
+            pair
+            for pair, each in asked.items()
+            if pair not in kept or each["expected"] not in (None, kept[pair])
+        )
+        changed = [pair for pair, each in asked.items() if kept.get(pair) != each["quantity"]]
+        reply = await put(client, prefix, *updates)
+        outcomes.add(reply.status_code)
+        if refused:
+            told = [(each["store_id"], each["product_id"]) for each in reply.json()["conflicts"]]
+            assert (reply.status_code, told) == (409, refused)
+        else:
+            assert reply.json() == {"updated": len(updates), "changed": len(changed)}
+            kept |= {pair: each["quantity"] for pair, each in asked.items()}
+        assert {(row[0], row[1]): row[2] for row in ask(database_url, STOCK)} == kept
+    assert outcomes == {200, 409}
 
 
 @FORMS
