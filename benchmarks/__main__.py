@@ -18,6 +18,7 @@ NAMES = (
     "cache_redis",
     "cache_values",
     "cache_responses",
+    "bulk_update",
 )
 APART = ("cache", "cache_race")
 
