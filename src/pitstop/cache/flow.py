@@ -26,11 +26,10 @@ from pitstop.cache.stats import Stats
 from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
-__all__ = ["FENCE_SECONDS", "LOCK_SECONDS", "Flows"]
+__all__ = ["LOCK_SECONDS", "Flows"]
 
 log = logging.getLogger("pitstop.cache")
 
-FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
@@ -156,7 +155,7 @@ class Flows:
         yield from self._renewed(request, sight)
         notes = Notes(self._changes, start=0, track=False)
         notes.depend(tags)
-        every, tokens = yield from self._captured(request, sight, notes)
+        every, tokens = yield from self._captured(request, sight, notes, self._changes.changes)
         if not all(map(is_clean, tokens)):
             return []
         called = Called(value, None, 0.0)
@@ -174,7 +173,7 @@ class Flows:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
             return None
         try:
             value = request.recipe.codec.decode(
@@ -183,25 +182,24 @@ class Flows:
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
-        holds = self._holds(request, tags, start)
         counts = self._stats.of(request.recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
         if stale:
             counts.stale_hits += 1
-            counts.misses -= 1
-            return Outcome(value, tags, shareable=holds, stale=True)
+            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
         counts.redis_hits += 1
-        counts.misses -= 1  # it was counted before Redis was asked
-        held = None
-        if holds:
-            size = _PYTHON_SIZE * len(entry.payload)
-            held = self._hold(
-                request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size
-            )
-        return Outcome(value, tags, held, shareable=holds)
+        size = _PYTHON_SIZE * len(entry.payload)
+        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size)
+        # what is held was just looked at
+        return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
-        beta = request.recipe.early
-        return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+        return ttl.refreshes_early(
+            now,
+            expiry=entry.fresh_until,
+            load_seconds=entry.load_ms / 1000,
+            beta=request.recipe.early,
+        )
 
     @property
     def changes(self) -> ChangeLog:
@@ -262,6 +260,8 @@ class Flows:
         try:
             for waited in (False, True):
                 yield from self._renewed(request, sight)
+                if sight.tokens[0] != coherence.epoch:  # another Redis, where nothing is known to us yet
+                    return (yield from self._bypass(request, start, "redis is away"))
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
@@ -310,6 +310,7 @@ class Flows:
         notes = self._notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
+        begun = self._changes.changes
         try:
             called: Called = yield Call(request.call, notes)
         except GeneratorExit:  # cancelled: nothing can be sent from here
@@ -321,7 +322,7 @@ class Flows:
         unproven = held is not None
         try:
             if called.error is None:
-                tags, tokens = yield from self._captured(request, sight, notes)
+                tags, tokens = yield from self._captured(request, sight, notes, begun)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
                     unproven = False
@@ -375,10 +376,11 @@ class Flows:
             self._coherence.pause()
 
     def _captured(
-        self, request: Request, sight: _Sight, notes: Notes
+        self, request: Request, sight: _Sight, notes: Notes, begun: int
     ) -> Steps[tuple[tuple[str, ...], list[bytes | None]]]:
         """All tags and their tokens. Those that only the load made known are asked for after it: that is
         right only if nothing was announced for them since it began, which the barrier lets the log know.
+        Of the others the tokens tell, unless the server has lost a fence: what the log knows counts as well.
         """
         more = tuple(sorted(notes.tags.difference(request.tags)))
         known = {tag: token for tag, token in sight.early.items() if is_clean(token)}
@@ -394,9 +396,12 @@ class Flows:
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
+        if not self._is_up():  # without a lease the log may not know
+            notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
-        if not self._changes.unchanged(tags if notes.since < notes.start else more, notes.since):
+        late_tags = tags if notes.since < notes.start else asked
+        if not (self._changes.unchanged(tags, begun) and self._changes.unchanged(late_tags, notes.since)):
             notes.refuse("what it read was changed meanwhile")
         return tags, tokens
 

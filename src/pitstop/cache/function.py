@@ -75,6 +75,7 @@ class Cached(ABC, Generic[P, R]):
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
         # a key or tag that a function of the user's makes may be another one next time
         self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
+        self._kinds: set[Any] = set()
         self._requests: OrderedDict[Any, Request] = OrderedDict()
         self._fixed = (namespace_tag(recipe.namespace),)
 
@@ -145,12 +146,16 @@ class Cached(ABC, Generic[P, R]):
         """What a call asks for: those of the latest calls are at hand."""
         if not self._memorable:
             return self._made(args, kwargs)
-        if not _is_flat(args, kwargs):
-            return self._ready(args, kwargs)
         place = _place(args, kwargs)
+        if place[0] not in self._kinds:  # what is not flat may not even have a hash
+            if not _is_flat(args, kwargs):
+                return self._made(args, kwargs)
+            self._kinds.add(place[0])
         request = self._requests.get(place)
         if request is None:
-            request = self._requests[place] = self._ready(args, kwargs)
+            request = self._made(args, kwargs)
+            request = request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
+            self._requests[place] = request
             if len(self._requests) > _MOST_AT_HAND:  # one for one: no call pays for a thousand
                 self._requests.popitem(last=False)
         return request
@@ -159,10 +164,6 @@ class Cached(ABC, Generic[P, R]):
         key, tags = self._named(args, kwargs)
         call = functools.partial(self._function, *args, **kwargs)
         return Request(self._recipe, key, tags, call, given=(*args, *kwargs.values()))
-
-    def _ready(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        request = self._made(args, kwargs)
-        return request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()

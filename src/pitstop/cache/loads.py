@@ -92,7 +92,7 @@ class AsyncLoads:
         answer: asyncio.Future[Outcome] | None = None
         if request.prompt:
             answer = asyncio.get_running_loop().create_future()
-            request = request.answered_by(answer.set_result)
+            request = request.answering(answer.set_result)
         # a context of its own: notes that the load leaves there are not its caller's
         flow = self._driver.drive(self.flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())

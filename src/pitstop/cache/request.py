@@ -94,13 +94,13 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
         """The same for its caller alone; itself where there is no reason for that."""
         return msgspec.structs.replace(self, private=why) if why else self
 
-    def answered_by(self, answered: Callable[[Any], None]) -> "Request":
-        """The same with something that is told what was loaded before Redis has it."""
-        return msgspec.structs.replace(self, answered=answered)
-
     def called_by(self, call: Callable[[], Any]) -> "Request":
         """The same with something else that makes the value."""
         return msgspec.structs.replace(self, call=call)
+
+    def answering(self, answered: Callable[[Any], None]) -> "Request":
+        """The same with somebody who is told as soon as the function has answered."""
+        return msgspec.structs.replace(self, answered=answered)
 
 
 def user_tag(tag: str) -> str:

@@ -14,8 +14,9 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """An auto-pipelining connection: what many tasks ask in one turn of the loop leaves in one write.
+    """An auto-pipelining connection: what many tasks ask in one turn of the loop leaves together.
 
+    The first command leaves at once where nothing is under way, the others of that turn in one write.
     For commands that answer at once: not for ``SUBSCRIBE``, ``BLPOP`` and their like, which would hold up
     everybody behind them. The commands of one call stay together, so ``MULTI`` ... ``EXEC`` may be one call.
 

@@ -1,7 +1,7 @@
 """One asyncio connection to Redis: batches go out together, replies come back in order.
 
-This is the hot path of the whole cache: one future for a batch, one write for all batches of a turn of
-the loop, one timer for all of them.
+This is the hot path of the whole cache: one future for a batch, one timer for all of them, and one write
+for all batches of a turn of the loop, but for the one that finds nothing under way: it leaves at once.
 """
 
 import asyncio
