@@ -19,6 +19,7 @@ NAMES = (
     "cache_redis",
     "cache_values",
     "cache_responses",
+    "bulk_update",
 )
 APART = ("cache", "cache_race")
 
