@@ -18,6 +18,7 @@
     │   └── FenceFailed        a commit was refused: its fence could not be written
     ├── ReadModelError         a read model that cannot be derived or asked
     │   └── CursorError        a cursor that is none of this read model's
+    ├── PlanError              a plan that cannot be read, or a statement that is not explained
     └── BenchError             a load run that cannot be made or compared
 
 Messages are lower case, without a full stop, and name the thing with its value; the docstring of
@@ -36,6 +37,7 @@ __all__ = [
     "FixRefused",
     "MissingExtra",
     "PitstopError",
+    "PlanError",
     "ReadModelError",
     "RedisUnavailable",
     "ServerError",
@@ -128,6 +130,12 @@ class ReadModelError(PitstopError):
 class CursorError(ReadModelError):
     """A cursor was cut, changed, or made by another read model. Cure: answer 400, or begin with the
     first page.
+    """
+
+
+class PlanError(PitstopError):
+    """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole output
+    of ``EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)``, or one statement that only reads.
     """
 
 
