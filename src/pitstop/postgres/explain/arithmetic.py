@@ -73,7 +73,11 @@ def _place_calls(nodes: list[Node]) -> tuple[Calls, dict[Node, float]]:
 def _order(readers: list[Node], plan: Node, free: dict[Node, float]) -> list[Node]:
     """Who has room for the plan first; before all where it is printed, if that has room for the whole."""
     home = plan.parent
-    return sorted(readers, key=lambda node: (node is not home or free[node] < plan.total_ms, -free[node]))
+
+    def rank(node: Node) -> tuple[bool, float]:
+        return (node is not home or free[node] < plan.total_ms, -free[node])
+
+    return sorted(readers, key=rank)
 
 
 def _find_readers(nodes: list[Node], plans: list[Node]) -> dict[Node, list[Node]]:

@@ -45,7 +45,11 @@ def _node(told: object, parent: Node | None) -> Node:
     loops = _number(told, "Actual Loops")
     return Node(
         told["Node Type"],
-        {_OLD_NAMES.get(key, key): _joined(value) for key, value in told.items() if key not in _APART},
+        {
+            _OLD_NAMES.get(str(key), str(key)): _joined(value)
+            for key, value in told.items()
+            if key not in _APART
+        },
         parent=parent,
         depth=0 if parent is None else parent.depth + 1,
         place=_PLACES.get(str(told.get("Parent Relationship")), ""),

@@ -51,6 +51,7 @@ class Plan:
     jit: Mapping[str, Any]
     document: Mapping[str, Any]
     _nodes: list[Node] = field(default_factory=list)
+    _positions: dict[Node, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Plan {self.root.label}, {len(self._nodes)} nodes, {self.total_ms:.3f} ms>"
@@ -78,6 +79,12 @@ class Plan:
     def nodes(self) -> list[Node]:
         """All nodes in the order of the plan, the root first."""
         return list(self._nodes)
+
+    def position(self, node: Node) -> int:
+        """The place of a node in :meth:`nodes`."""
+        if not self._positions:
+            self._positions.update({each: index for index, each in enumerate(self._nodes)})
+        return self._positions[node]
 
     def findings(self, *, all_: bool = False) -> list[Finding]:
         """What is wrong with the plan, by what curing it could save, the most first.

@@ -10,7 +10,7 @@ from pitstop.postgres.explain.text_title import read_title, split_line
 
 __all__ = ["is_title", "read_text"]
 
-_ARROW = "->  "
+_ARROW = "->"
 _FIGURES = re.compile(
     r"\((?:cost=[\d.]+\.\.|actual (?:time=[\d.]+\.\.[\d.]+ )?rows=[\d.]+ loops=|never executed)"
 )
@@ -67,9 +67,9 @@ class _Reader:
         column = len(line) - len(line.lstrip()) - self._margin
         if not self.document:
             self._margin = column
-            self._begin(0, text.removeprefix(_ARROW))
+            self._begin(0, text.removeprefix(_ARROW).lstrip())
         elif text.startswith(_ARROW):
-            self._begin(column, text.removeprefix(_ARROW))
+            self._begin(column, text.removeprefix(_ARROW).lstrip())
         elif column <= 0 or self._summary:
             self._summarise(column, text)
         elif _HEADER.fullmatch(text):
