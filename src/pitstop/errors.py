@@ -134,8 +134,8 @@ class CursorError(ReadModelError):
 
 
 class PlanError(PitstopError):
-    """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole output
-    of ``EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)``, or one statement that only reads.
+    """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole
+    output of ``EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)``, or one statement that only reads.
     """
 
 

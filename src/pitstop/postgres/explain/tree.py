@@ -44,8 +44,8 @@ class Line:
 def draw(plan: "Plan", *, width: int = 80) -> list[Line]:
     """The tree in lines: own time, its share, rows, rows expected, node.
 
-    The node that takes most is marked ``*``, those on the way to it ``>``. What takes less than a hundredth is
-    left out where there is much of it.
+    The node that takes most is marked ``*``, those on the way to it ``>``; rows that were ten times more or
+    fewer than expected have a ``!``. What takes less than a hundredth is left out where there is much of it.
 
     Args:
         plan: what to draw.

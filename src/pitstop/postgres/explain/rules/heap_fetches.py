@@ -30,7 +30,7 @@ def examine(plan: "Plan") -> Iterable[Finding]:
             RULE,
             node,
             saving_ms=node.self_ms * 0.7 * min(fetches / max(node.total_rows, 1.0), 1.0),
-            why=f"{count(fetches, 'row')} of {node.total_rows:,.0f} had to be fetched from {node.table} "
+            why=f"for {count(node.total_rows, 'row')} {node.table} was visited {count(fetches, 'time')} "
             "to see whether they are visible",
             cure=f"VACUUM {quoted_table(node)}; where it changes much, lower its "
             "autovacuum_vacuum_scale_factor",

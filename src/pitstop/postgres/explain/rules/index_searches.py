@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 RULE = "index-searches"
-_MANY = 100
+_MANY = 30
 _LIST = "join with unnest(...) of the list instead of = ANY, so that the list is looked up once"
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
-    """One finding for each index scan with 100 searches or more in one execution (PostgreSQL 18 tells them).
+    """One finding for each index scan with 30 searches or more in one execution (PostgreSQL 18 tells them).
 
     Details: ``searches`` (of one execution).
     """

@@ -14,20 +14,21 @@ __all__ = ["examine"]
 
 RULE = "io-time"
 _SHARE = 0.3
+_MANY_MS = 1.0
 _KINDS = ("Shared", "Local", "Temp")
 _TEMPORARY = "raise work_mem for this statement, so that it needs no temporary files"
 _TABLE = "read fewer pages: an index, a narrower or covering one; or more memory for the cache"
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
-    """One finding for each node with a third of its own time in reading and writing (``track_io_timing``).
+    """One finding for each node with a third of its own time, 1 ms or more, in reading and writing.
 
-    Details: ``io_ms``, ``temporary_ms``.
+    ``track_io_timing`` tells them. Details: ``io_ms``, ``temporary_ms``.
     """
     for node in plan.nodes():
         temporary = _io_ms(node, "Temp")
         io = sum(_io_ms(node, kind) for kind in _KINDS)
-        if io and io >= _SHARE * node.self_ms:
+        if io >= max(_MANY_MS, _SHARE * node.self_ms):
             io = min(io, node.self_ms)
             yield judge(
                 plan,

@@ -17,15 +17,15 @@ _BYTES_A_PAGE = 64  # of an exact bitmap, about
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
-    """One finding for each bitmap scan with a tenth of its pages lossy.
+    """One finding for each bitmap scan with a tenth of its pages lossy and as many rows looked at in vain.
 
     Details: ``lossy_pages``, ``exact_pages``, ``rows_removed``.
     """
     for node in plan.nodes():
         lossy, exact = node.number("Lossy Heap Blocks"), node.number("Exact Heap Blocks")
-        if not lossy or lossy < _SHARE * (lossy + exact):
-            continue
         removed = removed_rows(node, "Index Recheck")
+        if not lossy or lossy < _SHARE * (lossy + exact) or removed < _SHARE * node.total_rows:
+            continue
         yield judge(
             plan,
             RULE,

@@ -13,6 +13,7 @@ __all__ = ["examine"]
 
 RULE = "trigger-time"
 _SHARE = 0.1
+_OTHER = "do its work once for the statement (FOR EACH STATEMENT with transition tables), or outside of it"
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
@@ -28,11 +29,8 @@ def examine(plan: "Plan") -> Iterable[Finding]:
             RULE,
             trigger.constraint or trigger.name,
             saving_ms=trigger.ms,
-            why=f"{count(trigger.calls, 'call')} of the trigger took {trigger.ms:,.1f} ms of "
-            f"{plan.whole_ms:,.1f} ms",
-            cure=_foreign_key(trigger.constraint)
-            if trigger.constraint
-            else "do its work once for the statement (FOR EACH STATEMENT with transition tables), or outside of it",
+            why=f"{count(trigger.calls, 'call')} took {trigger.ms:,.1f} ms of {plan.whole_ms:,.1f} ms",
+            cure=_foreign_key(trigger.constraint) if trigger.constraint else _OTHER,
             constraint=trigger.constraint,
             calls=trigger.calls,
             trigger_ms=trigger.ms,
