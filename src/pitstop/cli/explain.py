@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _STATEMENT = re.compile(
-    r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(?:explain|select|with|insert|update|delete|merge|values|table)\b",
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*+(?:explain|select|with|insert|update|delete|merge|values|table)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _STYLES = {"head": "dim", "node": "", "path": "yellow", "worst": "bold red", "detail": "dim"}

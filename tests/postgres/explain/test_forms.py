@@ -41,7 +41,7 @@ STATEMENTS = (
     "select * from users where id < 5 for update",
     "select * from users where false",
     "select email from users where email = 'two\nlines: text'",
-    "select u.* from users u, lateral (select from orders o where o.user_id = u.id order by o.total limit 1) x",
+    "select u.* from users u, lateral (select from orders where user_id = u.id order by total limit 1) x",
     "select * from users order by country, created_at limit 20",
     'select "Key" from (select 1 as "Key") "My Table" where "Key" > random()',
     "update orders set total = total + 1 where id < 100",

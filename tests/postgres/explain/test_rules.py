@@ -1,5 +1,6 @@
 """Every rule: a real plan that fires it, and one that comes close and must not."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from pitstop import explain
 from pitstop.postgres.explain.rules import RULES
+from tests.docs.markdown import DOCS, tables
 from tests.postgres.explain.shop import SCENARIOS, Scenario
 
 PLANS = Path(__file__).parents[1] / "plans"
@@ -114,3 +116,10 @@ def test_the_trifling_is_hidden(shop: str) -> None:
     told = plan.findings()
     assert [each.saving_ms for each in told] == sorted((each.saving_ms for each in told), reverse=True)
     assert all(each.saving_ms == 0.0 or each.saving_ms >= 0.01 * plan.whole_ms for each in told)
+
+
+def test_every_rule_is_documented() -> None:
+    """The page of the room has each rule in its table, and no other."""
+    page = (DOCS / "rooms" / "postgres.md").read_text("utf-8")
+    told = [name for row in tables(page)[0][1:] for name in re.findall(r"`([a-z-]+)`", row[0])]
+    assert sorted(told) == sorted(RULES)

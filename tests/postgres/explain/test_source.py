@@ -140,7 +140,8 @@ def test_frames_of_json(frame: str) -> None:
 def test_a_log_of_several() -> None:
     """parse() takes one plan and says so, parse_all() all of them with their duration and statement."""
     log = "".join(
-        f"LOG:  duration: {ms}.5 ms  plan:\n\tQuery Text: select {ms}\n\tResult  (cost=0.00..0.01 rows=1 width=4)\n"
+        f"LOG:  duration: {ms}.5 ms  plan:\n\tQuery Text: select {ms}\n"
+        "\tResult  (cost=0.00..0.01 rows=1 width=4)\n"
         for ms in (7, 8)
     )
     assert [(plan.execution_ms, plan.statement) for plan in explain.parse_all(log)] == [
