@@ -18,6 +18,7 @@ NAMES = (
     "cache_redis",
     "cache_values",
     "cache_responses",
+    "explain",
 )
 APART = ("cache", "cache_race")
 

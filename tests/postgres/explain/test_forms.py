@@ -1,6 +1,8 @@
 """Text and JSON of one plan give the same tree, on many shapes of real plans; and the times add up."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -154,3 +156,13 @@ def test_summaries(connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
         assert (plan.planning_ms or 0.0) > 0.0
         assert (plan.execution_ms or 0.0) >= plan.total_ms > 0.0
         assert plan.root.number("Shared Hit Blocks") > 0
+
+
+CAPTURED = json.loads((Path(__file__).parents[1] / "plans" / "postgresql-15.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("number", range(len(CAPTURED)))
+def test_same_tree_of_an_older_server(number: int) -> None:
+    """Plans that PostgreSQL 15 gave in both forms are the same trees."""
+    captured = CAPTURED[number]
+    assert shape(explain.parse(captured["text"])) == shape(explain.parse(captured["json"]))

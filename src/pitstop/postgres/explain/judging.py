@@ -89,7 +89,9 @@ def index_ddl(
     special = next((each for each in conditions if _method(each)), None)
     equal = list(dict.fromkeys(each.column for each in conditions if each.is_equality))
     if special is not None and not equal:
-        return f"CREATE INDEX CONCURRENTLY ON {table} {_method(special)}"
+        method = _method(special)
+        extension = "CREATE EXTENSION IF NOT EXISTS pg_trgm; " if "gin_trgm_ops" in method else ""
+        return f"{extension}CREATE INDEX CONCURRENTLY ON {table} {method}"
     ranges = [] if order else [each.column for each in conditions if each.is_range][:1]
     columns = list(dict.fromkeys([*equal, *order, *ranges]))
     if not columns:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pitstop.postgres.explain.estimates import estimate_factor
 from pitstop.postgres.explain.judging import weight
 from pitstop.postgres.explain.node import Node
 
@@ -108,7 +109,7 @@ class _Drawing:
         expected = (
             "" if node.estimated_rows is None else _short(node.estimated_rows * max(node.loops or 1, 1))
         )
-        off = "!" if _is_off(node) else " "
+        off = "!" if estimate_factor(node) >= _WRONG else " "
         return f"{_time(own):>10} {share:>4.0%} {rows:>9} {expected:>8}{off}"
 
     def _shown(self, node: Node) -> list[Node | str]:
@@ -148,13 +149,6 @@ def _details(node: Node) -> list[str]:
     if node.text("Sort Space Type") == "Disk":
         shown.append(f"on disk: {node.number('Sort Space Used') / 1024:,.1f} MB")
     return shown
-
-
-def _is_off(node: Node) -> bool:
-    if not node.loops or node.estimated_rows is None or node.node_type in ("BitmapAnd", "BitmapOr"):
-        return False
-    expected, got = max(node.estimated_rows, 1.0), max(node.rows or 0.0, 1.0)
-    return max(expected / got, got / expected) >= _WRONG
 
 
 def _time(value: float) -> str:

@@ -61,11 +61,14 @@ def _together(plan: "Plan") -> list[list[Node]]:
 
 
 def _is_ours(node: Node) -> bool:
-    """Whether no other rule says more: of repeated scans, of OR, NOT IN and wrapped columns."""
+    """Whether no other rule says more: of repeated scans, OR, NOT IN, wrapped columns, sorts for LIMIT."""
     text = node.text("Filter")
     conditions = read_conditions(text)
     if (node.loops or 0) > node.processes or "SubPlan" in text or len(split_top(text, "OR")) > 1:
         return False
+    above = node.parent
+    if above is not None and above.text("Sort Method") == "top-N heapsort" and node.total_rows >= _MANY_ROWS:
+        return not any(each.is_equality for each in conditions)
     return not conditions or not all(each.wrapped for each in conditions)
 
 

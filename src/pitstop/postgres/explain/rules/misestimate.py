@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.postgres.explain.conditions import Condition, read_conditions
+from pitstop.postgres.explain.estimates import estimate_factor
 from pitstop.postgres.explain.finding import Finding
 from pitstop.postgres.explain.judging import judge, quoted_table
 from pitstop.postgres.explain.node import Node
@@ -16,8 +17,6 @@ __all__ = ["examine"]
 RULE = "misestimate"
 _FACTOR = 10.0
 _MANY_ROWS = 1_000
-_SILENT = ("BitmapAnd", "BitmapOr", "Bitmap Index Scan", "ModifyTable", "Materialize", "Memoize", "Gather")
-_STOPPERS = ("Limit", "Merge Join")
 _JOIN = (
     "ANALYZE both tables; where columns of a join depend on each other, materialise the smaller side first"
 )
@@ -29,8 +28,12 @@ def examine(plan: "Plan") -> Iterable[Finding]:
     Details: ``estimated_rows``, ``rows`` (of one execution), ``factor``.
     """
     for node in plan.nodes():
-        factor = _factor(node)
-        if factor < _FACTOR or any(_factor(child) >= _FACTOR for child in node.inputs):
+        factor = estimate_factor(node)
+        if (
+            factor < _FACTOR
+            or _is_whole_table(node)
+            or any(estimate_factor(child) >= _FACTOR for child in node.inputs)
+        ):
             continue
         if not _is_large(node) or not _matters(node):
             continue
@@ -49,26 +52,9 @@ def examine(plan: "Plan") -> Iterable[Finding]:
         )
 
 
-def _factor(node: Node) -> float:
-    if not node.loops or node.estimated_rows is None or node.node_type in _SILENT:
-        return 1.0
-    if node.node_type == "Seq Scan" and not node.text("Filter"):
-        return 1.0  # the statistics of the table are stale: a rule of its own
-    expected, got = max(node.estimated_rows, 1.0), max(node.rows or 0.0, 1.0)
-    if expected > got and _may_stop(node):
-        return 1.0
-    return max(expected / got, got / expected)
-
-
-def _may_stop(node: Node) -> bool:
-    """Whether what is above may not have wanted all rows."""
-    below = node
-    for above in node.above():
-        stops = above.node_type in _STOPPERS or above.text("Join Type") in ("Semi", "Anti")
-        if stops or below.place == "SubPlan":
-            return True
-        below = above
-    return False
+def _is_whole_table(node: Node) -> bool:
+    """Whether the statistics of the table are stale, which is a rule of its own."""
+    return node.node_type == "Seq Scan" and not node.text("Filter")
 
 
 def _is_large(node: Node) -> bool:
