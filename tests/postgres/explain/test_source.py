@@ -4,12 +4,17 @@ import contextlib
 import json
 from typing import Any
 
+import asyncpg
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy import text as statement_of
 
 from pitstop import explain
 from pitstop.errors import PlanError
+from pitstop.servers.address import libpq_url
 
 TEXT = """\
 HashAggregate  (cost=530.09..530.12 rows=3 width=11) (actual time=25.259..25.263 rows=3.00 loops=1)
@@ -90,6 +95,7 @@ FRAMES: dict[str, Any] = {
     "bytes": TEXT.encode(),
     "lines": LINES,
     "rows": [(line,) for line in LINES],
+    "rows as dictionaries": [{"QUERY PLAN": line} for line in LINES],
     "console": repr([(line,) for line in LINES]),
     "log": f"2026-11-21 20:13:12 UTC [7] LOG:  {ENTRY}\n\tQuery Text: select\n\t  1\n"
     + "".join(f"\t{line}\n" for line in LINES)
@@ -220,3 +226,22 @@ def test_old_summaries() -> None:
         "Result  (cost=0.00..0.01 rows=1 width=4)\nPlanning time: 1.5 ms\nTotal runtime: 2.5 ms"
     )
     assert (plan.planning_ms, plan.execution_ms) == (1.5, 2.5)
+
+
+async def test_rows_of_drivers(database_url: str, sync_database_url: str) -> None:
+    """What asyncpg, psycopg and SQLAlchemy fetch is taken as it is, in both forms."""
+    for statement in ("explain select 1", "explain (format json) select 1"):
+        connection = await asyncpg.connect(libpq_url(database_url))
+        fetched: list[Any] = [await connection.fetch(statement), await connection.fetchrow(statement)]
+        await connection.close()
+        with psycopg.connect(libpq_url(database_url)) as blocking:
+            fetched.append(blocking.execute(statement).fetchall())
+        engine = create_engine(sync_database_url)
+        with engine.connect() as third:
+            fetched += [
+                third.execute(statement_of(statement)).all(),
+                third.execute(statement_of(statement)).mappings().all(),
+            ]
+            fetched.append(third.execute(statement_of(statement)).scalar())
+        engine.dispose()
+        assert [explain.parse(each).root.label for each in fetched] == ["Result"] * 6

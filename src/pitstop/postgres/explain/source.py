@@ -6,7 +6,7 @@ Objects, JSON and text; as psql, pgAdmin or DBeaver show it, quoted, or out of a
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from pitstop.errors import PlanError
@@ -38,19 +38,29 @@ def read_documents(source: object) -> list[Document]:
         return _read_string(source)
     if isinstance(source, Mapping):
         return [_document(source)]
-    if isinstance(source, Sequence) and source:
-        return _read_sequence(source)
+    rows = _items(source)
+    if rows:
+        return _read_rows(rows)
     raise PlanError(f"{_shown(source)} is no plan: {_EXPECTED}")
 
 
-def _read_sequence(source: Sequence[Any]) -> list[Document]:
-    first = source[0]
+def _items(source: object) -> list[Any]:
+    """What is in a list or row; rows of asyncpg are neither sequences nor mappings."""
+    if isinstance(source, Sequence) or (isinstance(source, Sized) and isinstance(source, Iterable)):
+        return list(source)
+    return []
+
+
+def _read_rows(rows: list[Any]) -> list[Document]:
+    first = rows[0]
     if isinstance(first, str):
-        return _read_string("\n".join(map(str, source)))
+        return _read_string("\n".join(map(str, rows)))
+    if isinstance(first, Mapping) and len(first) == 1 and "Plan" not in first:  # rows as dictionaries
+        return _read_rows([next(iter(row.values())) for row in rows])
     if isinstance(first, Mapping):
-        return [_document(each) for each in source]
-    if isinstance(first, Sequence) and len(first) == 1:  # rows of one column
-        return _read_sequence([row[0] for row in source])
+        return [_document(each) for each in rows]
+    if len(_items(first)) == 1:  # rows of one column
+        return _read_rows([_items(row)[0] for row in rows])
     return read_documents(first)
 
 
