@@ -11,10 +11,20 @@ from pitstop.postgres.explain.node import Node
 if TYPE_CHECKING:
     from pitstop.postgres.explain.plan import Plan
 
-__all__ = ["count", "index_ddl", "judge", "larger_work_mem", "quoted_table", "removed_rows", "weight"]
+__all__ = [
+    "count",
+    "feeds_limit",
+    "index_ddl",
+    "judge",
+    "larger_work_mem",
+    "quoted_table",
+    "removed_rows",
+    "weight",
+]
 
 _CRITICAL_SHARE, _WARNING_SHARE = 0.5, 0.1
 _CRITICAL_MS = 50.0
+_KEEPS_ORDER = ("Limit", "Nested Loop", "Append", "Merge Append", "Gather Merge", "Subquery Scan", "LockRows")
 
 
 def judge(
@@ -61,6 +71,16 @@ def weight(plan: "Plan", node: Node) -> float:
 def removed_rows(node: Node, by: str = "Filter") -> float:
     """Rows of all executions that a condition removed: ``Filter``, ``Join Filter``, ``Index Recheck``."""
     return node.number(f"Rows Removed by {by}") * (node.loops or 0)
+
+
+def feeds_limit(node: Node) -> bool:
+    """Whether a LIMIT above stops the node early, with nothing in between that wants all rows."""
+    for above in node.above():
+        if above.node_type == "Limit":
+            return True
+        if above.node_type not in _KEEPS_ORDER:
+            return False
+    return False
 
 
 def count(value: float, what: str) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pitstop.postgres.explain.conditions import read_conditions, split_top
 from pitstop.postgres.explain.finding import Finding
-from pitstop.postgres.explain.judging import count, index_ddl, judge, removed_rows, weight
+from pitstop.postgres.explain.judging import count, feeds_limit, index_ddl, judge, removed_rows, weight
 from pitstop.postgres.explain.node import Node
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _BY_HAND = "index the columns of the filter that leave the fewest rows"
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
-    """One finding for each sequential scan that keeps less than a tenth of 1,000 rows or more.
+    """One finding for each scan of a whole table that keeps less than a tenth of 1,000 rows or more.
 
     Without ``ANALYZE`` for one that costs twice what an index would to bring the rows expected. Details:
     ``table``, ``rows_read`` (None without ``ANALYZE``), ``rows_kept``.
@@ -54,10 +54,17 @@ def _together(plan: "Plan") -> list[list[Node]]:
     """The scans with a filter, those of partitions in one."""
     found: dict[tuple[Node | None, str], list[Node]] = {}
     for node in plan.nodes():
-        if node.node_type == "Seq Scan" and node.text("Filter"):
+        if _reads_all(node) and node.text("Filter"):
             above = node.parent if node.parent is not None and "Append" in node.parent.node_type else node
             found.setdefault((above, node.text("Filter") if above is not node else ""), []).append(node)
     return list(found.values())
+
+
+def _reads_all(node: Node) -> bool:
+    """Whether it goes through the whole table, or in its order through a whole index."""
+    if node.node_type in ("Index Scan", "Index Only Scan"):
+        return not node.text("Index Cond") and not feeds_limit(node)
+    return node.node_type == "Seq Scan"
 
 
 def _is_ours(node: Node) -> bool:

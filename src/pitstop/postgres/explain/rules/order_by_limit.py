@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pitstop.postgres.explain.conditions import read_conditions
 from pitstop.postgres.explain.finding import Finding
-from pitstop.postgres.explain.judging import count, judge, quoted_table, removed_rows
+from pitstop.postgres.explain.judging import count, feeds_limit, judge, quoted_table, removed_rows
 from pitstop.postgres.explain.node import Node
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ __all__ = ["examine"]
 RULE = "order-by-limit"
 _MANY_ROWS = 1_000
 _TIMES = 10
-_KEEPS_ORDER = ("Limit", "Nested Loop", "Append", "Merge Append", "Gather Merge", "Subquery Scan", "LockRows")
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
@@ -28,7 +27,7 @@ def examine(plan: "Plan") -> Iterable[Finding]:
         removed, given = removed_rows(node), node.total_rows
         if node.node_type not in ("Index Scan", "Index Only Scan") or node.text("Index Cond"):
             continue
-        if removed < max(_MANY_ROWS, _TIMES * given) or not _is_limited(node):
+        if removed < max(_MANY_ROWS, _TIMES * given) or not feeds_limit(node):
             continue
         yield judge(
             plan,
@@ -43,15 +42,6 @@ def examine(plan: "Plan") -> Iterable[Finding]:
             rows_removed=removed,
             rows_given=given,
         )
-
-
-def _is_limited(node: Node) -> bool:
-    for above in node.above():
-        if above.node_type == "Limit":
-            return True
-        if above.node_type not in _KEEPS_ORDER:
-            return False
-    return False
 
 
 def _cure(node: Node) -> str:
