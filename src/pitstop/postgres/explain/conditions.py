@@ -10,6 +10,9 @@ _COLUMN = re.compile(rf"(?:{_NAME}\.)*(?P<name>{_NAME})")
 _TEXT_CAST = re.compile(rf"\((?P<inner>(?:{_NAME}\.)*{_NAME})\)::(?:text|bpchar|character varying)")
 _CAST = re.compile(rf"\((?P<inner>(?:{_NAME}\.)*{_NAME})\)::(?P<type>[a-z][\w ]*(?:\[\])?)")
 _CALL = re.compile(rf"(?:{_NAME}\.)?(?P<name>[a-z_]\w*|EXTRACT)\(.*\)", re.DOTALL)
+_PATH = re.compile(
+    rf"(?:{_NAME}\.)*(?P<name>{_NAME})(?: (?:->>?|#>>?) '(?:[^']|'')*'(?:::[a-z]+(?:\[\])?)?)+"
+)
 _QUALIFIED = re.compile(rf"\b{_NAME}\.(?={_NAME})")
 _OPERATOR = re.compile(r" (=|<>|>=|<=|<|>|~~\*|~~|!~~|~\*|~|@>|<@|@@|&&|\?|IS) ")
 _RANGES = ("<", ">", "<=", ">=")
@@ -133,16 +136,25 @@ def _read(part: str) -> Condition | None:
 def _compare(left: str, operator: str, right: str) -> Condition | None:
     if "SubPlan" in right or "SubPlan" in left:
         return None
+    left = _strip(left)
     column = _COLUMN.fullmatch(left)
     if column:
         return Condition(column["name"], operator, right, table=left[: column.start("name")].rstrip("."))
     plain = _TEXT_CAST.fullmatch(left)
     if plain:
         return Condition(_bare(plain["inner"]), operator, right)
+    return _wrapped(left, operator, right)
+
+
+def _wrapped(left: str, operator: str, right: str) -> Condition | None:
+    """A column inside a cast, a path into JSON or a function."""
     cast = _CAST.fullmatch(left)
     if cast:
         inner = _bare(cast["inner"])
         return Condition(f"(({inner})::{cast['type']})", operator, right, "cast", inner)
+    path = _PATH.fullmatch(left)
+    if path:
+        return Condition(f"({_bare(left)})", operator, right, "function", path["name"])
     call = _CALL.fullmatch(left)
     if call and _closes(left[left.index("(") :]) == len(left) - left.index("(") - 1:
         bare = _bare(left)
@@ -159,5 +171,6 @@ def _bare(expression: str) -> str:
 
 def _columns(expression: str) -> str:
     without = re.sub(r"'(?:[^']|'')*'(?:::[a-z ]+)?", "", expression)
+    without = re.sub(r"\w+ FROM ", "", without)  # EXTRACT(year FROM ...)
     names = re.findall(rf"(?<![:\w.])({_NAME})(?![\w(])", without)
     return ", ".join(dict.fromkeys(name for name in names if not name.isupper()))

@@ -16,6 +16,7 @@ __all__ = ["examine"]
 RULE = "wrapped-column"
 _MANY_ROWS = 1_000
 _SHARE = 0.1
+_OF_TIME = ("date_trunc(", "EXTRACT(", "date_part(", "to_char(")  # not immutable of a timestamptz
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
@@ -45,7 +46,9 @@ def examine(plan: "Plan") -> Iterable[Finding]:
 
 
 def _cure(node: Node, condition: Condition) -> str:
-    index = f"CREATE INDEX CONCURRENTLY ON {quoted_table(node)} ({condition.column})"
-    if condition.wrapped == "cast" or condition.column.startswith(("date_trunc", "EXTRACT", "date_part")):
-        return f"compare {condition.inner} itself, with a range or a value of its own type; else {index}"
-    return index
+    if condition.wrapped == "cast":
+        return f"compare {condition.inner} itself, with a value of its own type or with a range"
+    if condition.column.startswith(_OF_TIME):
+        inner = condition.inner
+        return f"compare {inner} itself with a range: {inner} >= ... AND {inner} < ..."
+    return f"CREATE INDEX CONCURRENTLY ON {quoted_table(node)} ({condition.column})"
