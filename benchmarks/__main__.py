@@ -20,6 +20,7 @@ NAMES = (
     "cache_values",
     "cache_responses",
     "bulk_update",
+    "explain",
 )
 APART = ("cache", "cache_race")
 

@@ -20,6 +20,7 @@
     │   └── CursorError        a cursor that is none of this read model's
     ├── PoolError              connection pools
     │   └── PoolExhausted      no connection became free in time
+    ├── PlanError              a plan that cannot be read, or a statement that is not explained
     └── BenchError             a load run that cannot be made or compared
 
 Messages are lower case, without a full stop, and name the thing with its value; the docstring of
@@ -38,6 +39,7 @@ __all__ = [
     "FixRefused",
     "MissingExtra",
     "PitstopError",
+    "PlanError",
     "PoolError",
     "PoolExhausted",
     "ReadModelError",
@@ -150,6 +152,11 @@ class PoolExhausted(PoolError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+class PlanError(PitstopError):
+    """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole
+    output of ``EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)``, or one statement that only reads.
+    """
 
 
 class BenchError(PitstopError):

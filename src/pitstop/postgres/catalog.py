@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-from pitstop.errors import ServerNotFound, SettingsError
+from pitstop.errors import ServerNotFound
+from pitstop.postgres.address import conninfo
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
 __all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "ask", "read_catalog", "read_statements"]
@@ -107,27 +106,12 @@ def ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answ
         ServerNotFound: nobody answers, or the server refuses.
     """
     try:
-        with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+        with psycopg.connect(conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
             return question(connection)
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
-
-
-def _conninfo(url: str) -> str:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise SettingsError("a database address looks like postgresql://user:password@host/name") from error
-    if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(f"a PostgreSQL address is needed, this one begins with {parsed.drivername}://")
-    if "@" in (parsed.host or ""):  # the driver would show the rest of the password as the host
-        raise SettingsError("the user or password of the database address contains '@': write it as %40")
-    query = {
-        "sslmode" if key == "ssl" else key: value for key, value in parsed.query.items()
-    }  # asyncpg's word
-    return parsed.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
 
 
 def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:
