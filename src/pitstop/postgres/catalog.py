@@ -1,6 +1,7 @@
 """What a database says of itself, read in one read-only transaction with a time limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
@@ -14,7 +15,16 @@ from sqlalchemy.exc import ArgumentError
 from pitstop.errors import ServerNotFound, SettingsError
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "read_catalog", "read_statements"]
+__all__ = [
+    "Catalog",
+    "ColumnWidth",
+    "ForeignKey",
+    "Table",
+    "libpq_address",
+    "read_catalog",
+    "read_only",
+    "read_statements",
+]
 
 Answer = TypeVar("Answer")
 
@@ -95,17 +105,37 @@ def read_statements(url: str) -> ServerStatements:
     return _ask(url, query_statements)
 
 
-def _ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+@contextmanager
+def read_only(url: str) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
+    """A connection that can change nothing and waits at most five seconds for an answer.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses a question.
+    """
     try:
-        with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+        with psycopg.connect(libpq_address(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
-            return question(connection)
+            yield connection
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
 
 
-def _conninfo(url: str) -> str:
+def _ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+    with read_only(url) as connection:
+        return question(connection)
+
+
+def libpq_address(url: str) -> str:
+    """The address as libpq and its tools want it.
+
+    Raises:
+        SettingsError: it is not one of PostgreSQL.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
