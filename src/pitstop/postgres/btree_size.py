@@ -88,15 +88,11 @@ def _inner_pages(leaves: int, fanout: float) -> int:
 
 
 def _tuple_bytes(columns: Sequence[IndexColumn]) -> float:
-    offset, varies = 8.0, False
+    offset = 8.0
     for each in columns:
-        if each.bytes > 0:
-            alignment = _ALIGNMENT[each.alignment]
-            offset = math.ceil(offset / alignment) * alignment + each.bytes
-        else:
-            offset, varies = offset + each.width, True
-    # what is rounded up to 8 bytes gains 3.5 on average where lengths vary
-    return offset + 3.5 if varies else math.ceil(offset / 8) * 8
+        alignment = _ALIGNMENT[each.alignment] if each.bytes > 0 else 1
+        offset = math.ceil(offset / alignment) * alignment + (each.bytes if each.bytes > 0 else each.width)
+    return math.ceil(offset / 8) * 8
 
 
 def _folds(columns: Sequence[IndexColumn]) -> bool:

@@ -43,22 +43,23 @@ class Hypothetical:
 
     Attributes:
         ddl: that made it.
-        name: as plans call it (of a partitioned table, that of the parent).
+        names: as plans call it, and its partitions.
         oids: in the copy, those of partitions included.
         table: that it is on, quoted with its schema.
         method: of access.
         size_bytes: how large it would be.
-        rows: how many it would have.
+        rows: how many it would have; table_rows: how many its table has.
         entries: of one row, on average: one, but for GIN.
     """
 
     ddl: str
-    name: str
+    names: tuple[str, ...]
     oids: tuple[int, ...]
     table: str
     method: str
     size_bytes: int
     rows: float
+    table_rows: float
     entries: float
 
 
@@ -97,6 +98,10 @@ class WhatIf:
     def connection(self) -> Connection:
         """For questions about the catalog of the copy, which is the original's."""
         return self._connection
+
+    def table_bytes(self) -> dict[str, int]:
+        """The sizes of all relations, indexes of the original included, by their quoted names."""
+        return {name: pages * PAGE_BYTES for name, pages in self._pages.items()}
 
     def plan(self, statement: str) -> Row:
         """The plan of a statement with the indexes that are shown now.
@@ -161,7 +166,8 @@ class WhatIf:
         self._connection.execute(question("set_visible"), {"shown": shown, "all": everything})
         self._hidden = hidden
 
-    def _measure(self, ddl: str, name: str, table: str, oids: tuple[int, ...]) -> Hypothetical:
+    def _measure(self, ddl: str, rows: list[Row]) -> Hypothetical:
+        oids = tuple(row["oid"] for row in rows)
         definition = ddl[_head(ddl).end() :]
         found = [(shape, self._estimate(shape, definition)) for shape in shapes(self._connection, oids)]
         files = {each.oid: each for each in self._files()}
@@ -174,12 +180,13 @@ class WhatIf:
             _write_first_page(files[shape.oid], foretold)
         return Hypothetical(
             ddl=ddl,
-            name=name,
+            names=tuple(row["name"] for row in rows),
             oids=oids,
-            table=table,
+            table=rows[0]["table"],
             method=found[0][0].method if found else "",
             size_bytes=sum(each.pages for _, each in found) * PAGE_BYTES,
             rows=sum(each.rows for _, each in found),
+            table_rows=sum(shape.rows for shape, _ in found),
             entries=max((each.entries for _, each in found), default=1.0),
         )
 
@@ -266,7 +273,7 @@ def open_whatif(url: str, *, servers: Servers | None = None, scale: float = 1) -
             _check_version(connection)
             create_like(connection, name, plain_order=target.plain_order, settings=target.settings)
         address = with_database(own, name)
-        failures = restore(address, dump)
+        failures = restore(address, dump, extensions=target.extensions)
         data = private.directory / "postgresql" / "data"
         whatif = WhatIf(target, address, data, scale=scale, failures=failures)
         stack.callback(whatif.close)
@@ -288,7 +295,7 @@ def _head(ddl: str) -> "re.Match[str]":
     return found
 
 
-def _build(connection: Connection, ddl: str) -> "tuple[str, str, str, tuple[int, ...]] | WhatIfError":
+def _build(connection: Connection, ddl: str) -> "tuple[str, list[Row]] | WhatIfError":
     try:
         with connection.transaction():
             table = _head(ddl)["table"]
@@ -296,9 +303,8 @@ def _build(connection: Connection, ddl: str) -> "tuple[str, str, str, tuple[int,
             connection.execute(ddl)  # type: ignore[call-overload]
             since = {"table": table, "before": before["oid"] if before else 0}
             rows = connection.execute(question("made_indexes"), since).fetchall()
-            oids = tuple(row["oid"] for row in rows)
-            connection.execute(question("set_visible"), {"shown": [], "all": list(oids)})
-            return ddl, rows[0]["name"], rows[0]["table"], oids
+            connection.execute(question("set_visible"), {"shown": [], "all": [row["oid"] for row in rows]})
+            return ddl, rows
     except psycopg.Error as error:
         return WhatIfError(f"{ddl}: {_first_line(error)}")
 

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -59,17 +59,23 @@ def create_like(
         _set(connection, name, setting, value)
 
 
-def restore(address: str, dump: str) -> list[str]:
+def restore(address: str, dump: str, *, extensions: Sequence[tuple[str, str]] = ()) -> list[str]:
     """Run a dump; what fails is left out.
 
     Args:
         address: of the empty database.
         dump: of :func:`dump_statistics`.
+        extensions: to make before, with their schemas.
 
     Returns:
         the messages of what failed: extensions that this server does not have, and what needs them.
     """
-    done = _run("psql", address, ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=0"], text=dump)
+    before = "".join(
+        f'create schema if not exists "{schema}"; create extension if not exists "{name}" schema "{schema}";\n'
+        for name, schema in extensions
+    )
+    options = ["--quiet", "--no-psqlrc", "--output=/dev/null", "--set=ON_ERROR_STOP=0"]
+    done = _run("psql", address, options, text=before + dump)
     if done.returncode != 0:
         raise WhatIfError(f"the copy cannot be made: {' '.join(done.stderr.split())[:500]}")
     return _ERROR.findall(done.stderr)

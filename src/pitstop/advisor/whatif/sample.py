@@ -74,8 +74,11 @@ class Sample:
         return float(told["share"] or 0.0)
 
     def width(self, expression: str) -> float:
-        """Bytes of an expression's value on average."""
-        told = self._one(f"select avg(pg_column_size({expression}))::float8 as width from {self.name}")
+        """Bytes of an expression's value on average, as they are stored."""
+        told = self._one(
+            "select avg(pg_column_size(row(value)) - 24)::float8 as width"  # a row's own header
+            f" from (select {expression} as value from {self.name}) as told"
+        )
         return float(told["width"] or 8.0)
 
     def growth(self, definition: str, rows: float) -> GinGrowth:

@@ -25,12 +25,15 @@ class Target:
         settings: of the planner, by name.
         pages: of each relation that has any, by its quoted name with the schema.
         plain_order: whether text sorts by its bytes, so that an ordinary index serves ``LIKE 'x%'``.
+        extensions: those that pg_dump takes for a part of the server, with their schemas: a private server
+            gets some while it is made.
     """
 
     connection: "psycopg.Connection[Row]"
     settings: dict[str, str]
     pages: dict[str, int]
     plain_order: bool
+    extensions: tuple[tuple[str, str], ...]
 
     def copy_out(self, query: str) -> Iterator[memoryview | bytes]:
         """The rows of a query, as COPY writes them.
@@ -72,9 +75,15 @@ def _read(connection: "psycopg.Connection[Row]") -> Target:
         own = connection.execute(
             "select to_jsonb(pg_database) as row from pg_database where datname = current_database()"
         ).fetchone()
+        built_in = connection.execute(
+            "select extname as name, nspname as schema from pg_extension"
+            " join pg_namespace on pg_namespace.oid = extnamespace"
+            " where pg_extension.oid < 16384 and nspname <> 'pg_catalog' order by extname"
+        ).fetchall()
     if own is None:
         raise ServerNotFound("the database vanished while it was read: try again")
-    return Target(connection, settings, pages, _plain_order(own["row"]))
+    extensions = tuple((row["name"], row["schema"]) for row in built_in)
+    return Target(connection, settings, pages, _plain_order(own["row"]), extensions)
 
 
 def _plain_order(database: Row) -> bool:
