@@ -13,10 +13,12 @@ __all__ = ["Candidate", "candidates_of"]
 
 _MOST_EQUAL = 4
 _MOST_KEYS = 5
-_MOST_INCLUDED = 6
-_INCLUDED_BYTES = 160
+_MOST_INCLUDED = 4
+_INCLUDED_BYTES = 64
+_INCLUDED_SHARE = 0.5  # of a row: what holds more is the table once again
 _FEW_VALUES = 100
-_RARE = 0.5
+_RARE = 0.5  # share of rows that a partial index may hold
+_RARE_VALUE = 0.1  # where the value may be another the next time
 _WIDE_BYTES = 48
 _BRIN_ROWS = 200_000
 _BRIN_CORRELATION = 0.9
@@ -89,7 +91,7 @@ def _ordered(scan: Scan, table: Table, share: Share) -> Iterator[Candidate]:
         text = " AND ".join(each.text for each in predicate)
         lists = list(_key_lists(narrowed, table)) or [(predicate[0].subject,)]
         for keys in lists:
-            yield from _forms(keys, scan, table, text)
+            yield from _forms(keys, scan, table, text, [each.subject for each in predicate])
 
 
 def _key_lists(scan: Scan, table: Table) -> list[tuple[str, ...]]:
@@ -112,15 +114,26 @@ def _key_lists(scan: Scan, table: Table) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(each for each in written if len(set(each)) == len(each)))
 
 
-def _forms(keys: tuple[str, ...], scan: Scan, table: Table, predicate: str | None) -> Iterator[Candidate]:
+def _forms(
+    keys: tuple[str, ...], scan: Scan, table: Table, predicate: str | None, implied: Sequence[str] = ()
+) -> Iterator[Candidate]:
+    """An index, and the same with what the statement needs besides; what the predicate tells is not needed."""
     yield Candidate(table.name, keys, predicate=predicate)
     inside = {found[0] for key in keys for found in [_NAME.match(key)] if found}
-    rest = [each for each in scan.needed if each not in inside]
-    columns = [table.columns[each] for each in rest if each in table.columns]
-    fits = len(columns) == len(rest) <= _MOST_INCLUDED and sum(each.width for each in columns) <= _INCLUDED_BYTES
-    plain = all(_NAME.match(key) for key in keys)
-    if rest and fits and plain and not scan.locked:
-        yield Candidate(table.name, keys, include=tuple(sorted(rest)), predicate=predicate)
+    if scan.locked or not all(_NAME.match(key) for key in keys):
+        return
+    rest = sorted(each for each in scan.needed if each not in inside)
+    for names in dict.fromkeys([tuple(each for each in rest if each not in implied), tuple(rest)]):
+        if names and _worth_holding(names, table):
+            yield Candidate(table.name, keys, include=names, predicate=predicate)
+
+
+def _worth_holding(names: tuple[str, ...], table: Table) -> bool:
+    if len(names) > _MOST_INCLUDED or not all(each in table.columns for each in names):
+        return False
+    width = sum(table.columns[each].width for each in names)
+    whole = sum(each.width for each in table.columns.values())
+    return width <= min(_INCLUDED_BYTES, _INCLUDED_SHARE * whole)
 
 
 def _subjects(scan: Scan, table: Table, kind: str, *, joins: bool) -> list[str]:
@@ -174,20 +187,21 @@ def _distinct(subject: str, table: Table) -> float:
 
 def _predicates(scan: Scan, table: Table, share: Share) -> list[list[Clause]]:
     """Conditions that hold for few rows and whose values are written into the statement."""
-    found = [each for each in scan.clauses if _may_be_predicate(each, table) and share(each.text) <= _RARE]
+    found = [each for each in scan.clauses if _may_be_predicate(each, table, share)]
     found = sorted(dict.fromkeys(found), key=lambda each: each.text)
     return [found, *([each] for each in found)] if len(found) > 1 else [found] if found else []
 
 
-def _may_be_predicate(clause: Clause, table: Table) -> bool:
+def _may_be_predicate(clause: Clause, table: Table, share: Share) -> bool:
     if clause.joins or not clause.constant:
         return False
     if clause.kind in ("null", "true"):
-        return True
+        return share(clause.text) <= _RARE
     column = table.columns.get(clause.subject)
     if column is None or clause.kind not in ("equal", "list"):
         return False
-    return column.distinct <= _FEW_VALUES and column.category in ("S", "E", "B")
+    few = column.distinct <= _FEW_VALUES and column.category in ("S", "E", "B")
+    return few and share(clause.text) <= _RARE_VALUE
 
 
 def _special(scan: Scan, table: Table) -> Iterator[Candidate]:

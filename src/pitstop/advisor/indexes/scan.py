@@ -15,6 +15,7 @@ _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond"
 _SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Scan")
 _HANDS_UP = ("Limit", "LockRows", "ModifyTable", "Append", "Result", "Unique", "Gather")
 _TAIL = re.compile(r"(?P<subject>.*?)(?P<tail>(?: COLLATE \S+)?(?: USING \S+)?(?: DESC)?(?: NULLS (?:FIRST|LAST))?)", re.DOTALL)
+_WORD = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")+\"|[^\W\d][\w$]*")
 _EXTREME = re.compile(r"(?:PARTIAL )?(?:min|max)\((.+)\)", re.DOTALL)
 
 
@@ -62,6 +63,7 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
         columns: of each table, by ``schema.table`` as the plan writes them, in their order.
     """
     nodes = list(_walk(plan, None))
+    _name_owner(nodes, columns)
     scans: dict[str, Scan] = {}
     for node, _ in nodes:
         if node["Node Type"] in _SCANS and "Alias" in node:
@@ -74,6 +76,23 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
             _read_order(node, scan)
             _read_columns(node, parent, scan, columns.get(f"{scan.schema}.{scan.table}", []))
     return [scans[alias] for alias in sorted(scans)]
+
+
+def _name_owner(nodes: list[tuple[Node, Node | None]], columns: dict[str, list[str]]) -> None:
+    """Write columns as ``alias.column`` in the lists of a statement on one table, where EXPLAIN leaves it out."""
+    owners = {node["Alias"]: node for node, _ in nodes if "Alias" in node}
+    if len(owners) != 1:
+        return
+    ((alias, scan),) = owners.items()
+    known = set(columns.get(f"{scan.get('Schema')}.{scan.get('Relation Name')}", ()))
+    for node, _ in nodes:
+        node["Output"] = [_qualified(each, _written(alias), known) for each in node.get("Output", ())]
+
+
+def _qualified(text: str, alias: str, known: set[str]) -> str:
+    if columns_of(text):
+        return text
+    return _WORD.sub(lambda found: f"{alias}.{found[0]}" if found[0] in known else found[0], text)
 
 
 def _walk(node: Node, parent: Node | None) -> Iterator[tuple[Node, Node | None]]:

@@ -85,9 +85,7 @@ def estimate(shape: Shape, samples: Samples, *, table_pages: int, definition: st
         table_pages: of its table.
         definition: all of CREATE INDEX after the name of the table.
     """
-    needs = shape.method not in ("btree", "brin", "hash") or shape.predicate or len(shape.columns) > 1
-    expressions = any(each["is_expression"] for each in shape.columns)
-    sample = samples.of(shape.table, rows=shape.rows) if needs or expressions else None
+    sample = samples.of(shape.table, rows=shape.rows) if _needs_rows(shape) else None
     rows = shape.rows * (sample.share(shape.predicate) if sample and shape.predicate else 1.0)
     if shape.method == "btree":
         return _btree(shape, sample, rows)
@@ -102,19 +100,40 @@ def estimate(shape: Shape, samples: Samples, *, table_pages: int, definition: st
     return Estimate(grown.pages, rows, gin=grown, entries=max(1.0, entries))
 
 
+def _needs_rows(shape: Shape) -> bool:
+    """Whether statistics of single columns do not tell how large it will be."""
+    if shape.predicate or any(each["is_expression"] for each in shape.columns):
+        return True
+    if shape.method == "btree":
+        return _folds_unknown(shape)
+    return shape.method not in ("brin", "hash")
+
+
+def _folds_unknown(shape: Shape) -> bool:
+    """Whether equal keys may be folded and it takes several columns to make one."""
+    keys = [each for each in shape.columns if each["is_key"]]
+    unique = any(_values(each, shape) > shape.rows / 2 for each in keys)
+    return 1 < len(keys) == len(shape.columns) and not unique
+
+
+def _values(column: dict[str, Any], shape: Shape) -> float:
+    distinct: float = column["distinct"]
+    return max(1.0, -distinct * shape.rows if distinct < 0 else distinct)
+
+
 def _btree(shape: Shape, sample: Sample | None, rows: float) -> Estimate:
     columns, distinct = [], 1.0
     for each, column in zip(shape.columns, shape.index_columns, strict=True):
-        keys = each["distinct"]
         if each["is_expression"] and sample is not None:
-            keys = sample.copy_statistics(each["definition"], shape.oid, each["place"])
+            distinct *= sample.copy_statistics(each["definition"], shape.oid, each["place"])
             width = sample.width(each["definition"])
-            column = IndexColumn(column.bytes, column.alignment, width, column.type, column.is_key)
-        columns.append(column)
-        distinct *= max(1.0, -keys * shape.rows if keys < 0 else keys)
-    if sample is not None and (shape.predicate or len(columns) > 1):
-        keys_ = [each["definition"] for each in shape.columns if each["is_key"]]
-        distinct = sample.distinct(keys_, shape.predicate).keys
+            columns.append(IndexColumn(column.bytes, column.alignment, width, column.type, column.is_key))
+        else:
+            distinct *= _values(each, shape)
+            columns.append(column)
+    if sample is not None and (shape.predicate or _folds_unknown(shape)):
+        keys = [each["definition"] for each in shape.columns if each["is_key"]]
+        distinct = sample.distinct(keys, shape.predicate).keys
     size = btree_size(columns, rows=rows, distinct=min(rows, distinct))
     return Estimate(size.pages, rows, height=size.height)
 

@@ -12,8 +12,8 @@ from pitstop.advisor.whatif.target import Target, question
 
 __all__ = ["Distinct", "GinGrowth", "Sample", "Samples"]
 
-_ROWS = 30_000
-_MAX_BYTES = 32 * 1024 * 1024
+_ROWS = 10_000
+_MAX_BYTES = 16 * 1024 * 1024
 _SCHEMA = "pitstop_sample"
 
 
