@@ -119,14 +119,15 @@ def _why(before: float, after: float, now: tuple[str, ...], then: tuple[str, ...
     if after < _BAD_COST:
         return ""
     if growth >= _BAD_SHARE * scale:
-        return f"its cost grows {growth:,.0f} times: it reads {_heaviest(then)} in whole"
+        return f"its cost grows {growth:,.0f} times: it reads {_heaviest(then)}"
     if now != then and growth >= _CHANGED_FACTOR:
         return f"its plan changes to {then[0]} and its cost grows {growth:,.0f} times"
     return ""
 
 
 def _heaviest(nodes: tuple[str, ...]) -> str:
-    return next((each.partition(" on ")[2] for each in nodes if each.startswith("Seq Scan")), "what it needs")
+    whole = (each.partition(" on ")[2] for each in nodes if each.startswith("Seq Scan"))
+    return next((f"all of {table}" for table in whole), "as many rows more")
 
 
 def _cure(indexes: tuple[str, ...], nodes: tuple[str, ...]) -> tuple[str, ...]:

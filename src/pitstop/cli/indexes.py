@@ -109,7 +109,18 @@ def _ask(
     catalog = read_catalog(url)
     with open_whatif(url) as whatif:
         findings = examine_indexes(there, usage, catalog=catalog, whatif=whatif)
-        return (advise(whatif, statements) if statements else None), findings
+        advice = advise(whatif, statements) if statements else None
+    return advice, [each for each in findings if not (advice and _served(each, advice))]
+
+
+def _served(finding: "IndexFinding", advice: "Advice") -> bool:
+    """Whether an advised index is the one that a foreign key lacks."""
+    begins = f" ON {finding.table} ({finding.subject.partition('(')[2].rstrip(')')}"
+    return finding.kind == "foreign-key" and any(
+        f"{begins}{end}" in each.ddl.replace(" public.", " ") and " WHERE " not in each.ddl
+        for each in advice.indexes
+        for end in (",", ")")
+    )
 
 
 def _as_json(advice: "Advice | None", findings: "list[IndexFinding]") -> dict[str, Any]:

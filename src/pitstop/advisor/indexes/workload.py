@@ -17,6 +17,7 @@ __all__ = ["WorkloadStatement", "read_workload", "workload_of_record", "workload
 _WEIGHT = re.compile(r"--\s*weight:\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*$", re.IGNORECASE | re.MULTILINE)
 _PLANNED = ("select", "with", "insert", "update", "delete", "merge", "values", "table")
 _LIMIT = re.compile(r"\b(limit|offset)\s+\$\d+", re.IGNORECASE)
+_TYPED = re.compile(r"\b(interval|date|timestamptz?|time|timestamp with time zone)\s+(\$\d+)", re.IGNORECASE)
 _CATALOG = re.compile(r"\b(?:pg_catalog|information_schema|pg_[a-z_]+)\b", re.IGNORECASE)
 
 
@@ -109,8 +110,13 @@ def _merged(statements: Iterable[WorkloadStatement]) -> list[WorkloadStatement]:
 
 
 def _shown(text: str, rows: float) -> str:
-    """A limit that is a parameter, replaced by what the statement brought: the planner would guess a tenth."""
+    """A statement as it can be planned.
+
+    A limit that is a parameter is what the statement brought: the planner would guess a tenth of the rows.
+    ``interval '1 day'`` was cut to ``interval $1``, which nobody can parse.
+    """
     most = max(1, round(rows)) if rows else 10
+    text = _TYPED.sub(r"\2::\1", text)
     return _LIMIT.sub(lambda found: f"{found[1]} {0 if found[1].lower() == 'offset' else most}", text)
 
 

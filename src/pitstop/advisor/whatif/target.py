@@ -58,7 +58,9 @@ def open_target(url: str) -> Iterator[Target]:
         WhatIfError: its pages are not 8 KiB.
     """
     with read_only(url) as connection:
-        yield _read(connection)
+        target = _read(connection)
+        connection.commit()  # a transaction that stays open would keep DDL and vacuum waiting
+        yield target
 
 
 def question(name: str) -> str:
@@ -67,19 +69,18 @@ def question(name: str) -> str:
 
 
 def _read(connection: "psycopg.Connection[Row]") -> Target:
-    with connection.transaction():
-        if connection.execute("show block_size").fetchone() != {"block_size": "8192"}:
-            raise WhatIfError("the pages of this database are not 8 KiB: its plans cannot be foretold")
-        settings = {row["name"]: row["value"] for row in connection.execute(question("planner_settings"))}
-        pages = {row["name"]: row["pages"] for row in connection.execute(question("relation_pages"))}
-        own = connection.execute(
-            "select to_jsonb(pg_database) as row from pg_database where datname = current_database()"
-        ).fetchone()
-        built_in = connection.execute(
-            "select extname as name, nspname as schema from pg_extension"
-            " join pg_namespace on pg_namespace.oid = extnamespace"
-            " where pg_extension.oid < 16384 and nspname <> 'pg_catalog' order by extname"
-        ).fetchall()
+    if connection.execute("show block_size").fetchone() != {"block_size": "8192"}:
+        raise WhatIfError("the pages of this database are not 8 KiB: its plans cannot be foretold")
+    settings = {row["name"]: row["value"] for row in connection.execute(question("planner_settings"))}
+    pages = {row["name"]: row["pages"] for row in connection.execute(question("relation_pages"))}
+    own = connection.execute(
+        "select to_jsonb(pg_database) as row from pg_database where datname = current_database()"
+    ).fetchone()
+    built_in = connection.execute(
+        "select extname as name, nspname as schema from pg_extension"
+        " join pg_namespace on pg_namespace.oid = extnamespace"
+        " where pg_extension.oid < 16384 and nspname <> 'pg_catalog' order by extname"
+    ).fetchall()
     if own is None:
         raise ServerNotFound("the database vanished while it was read: try again")
     extensions = tuple((row["name"], row["schema"]) for row in built_in)
