@@ -69,15 +69,15 @@ def candidates_of(scan: Scan, table: Table, *, share: Share) -> list[Candidate]:
         return []
     found = chain(
         _ordered(scan, table, share),
-        *(_ordered(_arm(scan, arm), table, share) for arms in scan.alternatives for arm in arms),
+        *(_ordered(_arm(scan, side), table, share) for sides in scan.alternatives for side in sides),
         _special(scan, table),
     )
     return list(dict.fromkeys(found))
 
 
-def _arm(scan: Scan, clause: Clause) -> Scan:
+def _arm(scan: Scan, side: list[Clause]) -> Scan:
     """The scan that one side of an OR asks for: it may be combined with others in a bitmap."""
-    return Scan(scan.schema, scan.table, scan.alias, [*scan.clauses, clause], [], [], scan.needed, scan.locked)
+    return Scan(scan.schema, scan.table, scan.alias, [*scan.clauses, *side], [], [], scan.needed, scan.locked)
 
 
 def _ordered(scan: Scan, table: Table, share: Share) -> Iterator[Candidate]:
@@ -206,7 +206,8 @@ def _may_be_predicate(clause: Clause, table: Table, share: Share) -> bool:
 
 def _special(scan: Scan, table: Table) -> Iterator[Candidate]:
     """What a B-tree cannot do, or what another method does with far less."""
-    for clause in [*scan.clauses, *chain.from_iterable(scan.alternatives)]:
+    sides = chain.from_iterable(scan.alternatives)
+    for clause in [*scan.clauses, *chain.from_iterable(sides)]:
         column = table.columns.get(clause.subject)
         key = _written(clause.subject)
         if clause.kind == "pattern":

@@ -1,7 +1,7 @@
 """The conditions of a plan, as PostgreSQL writes them, taken apart into what an index could serve."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,17 +57,13 @@ class Clause:
         return re.fullmatch(_NAME, self.subject) is not None
 
 
-def conjuncts(condition: str) -> list[list[str]]:
-    """A condition as a list of alternatives that must all hold: mostly one each, several for an OR.
+def conjuncts(condition: str) -> list[list[list[str]]]:
+    """What must all hold, each as its alternatives (one, or the sides of an OR), these as their conjuncts.
 
     Args:
         condition: as EXPLAIN prints it.
     """
-    found: list[list[str]] = []
-    for part in _split(condition, "AND"):
-        arms = _split(part, "OR")
-        found.append([arm for each in arms for arm in ([each] if len(arms) == 1 else _split(each, "AND"))])
-    return found
+    return [[_split(arm, "AND") for arm in _split(part, "OR")] for part in _split(condition, "AND")]
 
 
 def read_clause(condition: str, alias: str) -> Clause | None:
@@ -171,8 +167,3 @@ def _walk(text: str) -> Iterator[tuple[int, "re.Match[str]"]]:
     for found in _TOKEN.finditer(text):
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(found[0], 0)
         yield depth, found
-
-
-def unique(items: Sequence[str]) -> list[str]:
-    """The items in their order, each once."""
-    return list(dict.fromkeys(items))

@@ -16,7 +16,8 @@ _OVERHEAD = 2.0  # of any statement: what no index can save
 _BTREE_WRITE = 1.0
 _ENTRY_WRITE = 0.3
 _METHOD_WRITE = {"brin": 0.05, "gist": 2.0, "hash": 1.0}
-_SIZE_WEIGHT = 0.1
+_SIZE_WEIGHT = 0.1  # of an index as large as its table
+_WRITE_WEIGHT = 0.05  # of a B-tree, for the writes that no workload shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,11 @@ class Pricing:
         return {*self.candidates[number].names}
 
     def _burden(self, chosen: Sequence[int]) -> float:
-        made = [self.candidates[each] for each in chosen]
-        return sum(_SIZE_WEIGHT * each.size_bytes / max(self.table_bytes.get(each.table, 0), 8192) for each in made)
+        return sum(self._burden_of(self.candidates[each]) for each in chosen)
+
+    def _burden_of(self, index: Hypothetical) -> float:
+        share = index.size_bytes / max(self.table_bytes.get(index.table, 0), 8192)
+        return _SIZE_WEIGHT * share + _WRITE_WEIGHT * math.log2(1 + write_cost(index))
 
     def _write_cost(self, planned: PlannedStatement, index: Hypothetical) -> float:
         if planned.writes != index.table or planned.operation == "Delete":

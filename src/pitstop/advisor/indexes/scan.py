@@ -39,7 +39,7 @@ class Scan:
     Attributes:
         schema, table, alias: as the plan writes them.
         clauses: conditions that must all hold.
-        alternatives: the arms of each OR.
+        alternatives: of each OR its sides, of each side the conditions.
         orders: orders that are wanted of this relation alone.
         needed: columns that are used at all.
         locked: rows are changed or locked, so that the table is read whatever an index holds.
@@ -49,7 +49,7 @@ class Scan:
     table: str
     alias: str
     clauses: list[Clause] = field(default_factory=list)
-    alternatives: list[list[Clause]] = field(default_factory=list)
+    alternatives: list[list[list[Clause]]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
     locked: bool = False
@@ -107,12 +107,13 @@ def _read_conditions(node: Node, scan: Scan) -> None:
         if name not in node or f"{alias}." not in node[name]:
             continue
         for arms in conjuncts(node[name]):
-            clauses = [read_clause(arm, alias) for arm in arms]
-            found = [each for each in clauses if each is not None]
-            if len(arms) == 1:
-                scan.clauses += [each for each in found if each not in scan.clauses]
-            elif len(found) == len(arms):
-                scan.alternatives.append(found)
+            sides = [
+                [clause for each in arm if (clause := read_clause(each, alias)) is not None] for arm in arms
+            ]
+            if len(sides) == 1:
+                scan.clauses += [each for each in sides[0] if each not in scan.clauses]
+            elif all(sides):
+                scan.alternatives.append(sides)
 
 
 def _read_order(node: Node, scan: Scan) -> None:
