@@ -37,17 +37,28 @@ Connection = psycopg.Connection[tuple[object, ...]]
 def greedy(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]:
     """The rival: B-trees of one and two columns; take what lowers the geometric mean most until 1% is left."""
     made = [each for each in whatif.make(_plain_candidates(whatif, workload)) if isinstance(each, Hypothetical)]
-    weights = [each.weight for each in workload]
     reads = [each for each in workload if each.verb in ("select", "with")]
-    weights = [each.weight for each in reads]
+    costs: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def cost(text: str, shown: Sequence[Hypothetical]) -> float:
+        relevant = [each for each in shown if each.table.rpartition(".")[2] in text]
+        key = (text, tuple(sorted(each.ddl for each in relevant)))
+        if key not in costs:
+            whatif.show(relevant)
+            costs[key] = whatif.plan(text)["Total Cost"]
+        return costs[key]
+
+    def mean(shown: Sequence[Hypothetical]) -> float:
+        return geometric([cost(each.text, shown) for each in reads], [each.weight for each in reads])
+
     chosen: list[Hypothetical] = []
-    best = _mean(whatif, reads, weights, chosen)
+    best = mean(chosen)
     while True:
-        tried = [(_mean(whatif, reads, weights, [*chosen, each]), each.ddl, each) for each in made if each not in chosen]
-        mean, _, one = min(tried, key=lambda each: each[:2])
-        if mean > 0.99 * best:
+        tried = [(mean([*chosen, each]), each.ddl, each) for each in made if each not in chosen]
+        least, _, one = min(tried, key=lambda each: each[:2])
+        if least > 0.99 * best:
             return [each.ddl for each in chosen]
-        best, chosen = mean, [*chosen, one]
+        best, chosen = least, [*chosen, one]
 
 
 def _plain_candidates(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]:
@@ -66,13 +77,6 @@ def _plain_candidates(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> 
                     if two != one:
                         found[f"CREATE INDEX ON {table.name} ({one}, {two})"] = None
     return list(found)
-
-
-def _mean(
-    whatif: WhatIf, workload: Sequence[WorkloadStatement], weights: Sequence[float], chosen: Sequence[Hypothetical]
-) -> float:
-    whatif.show(chosen)
-    return geometric([whatif.plan(each.text)["Total Cost"] for each in workload], weights)
 
 
 def geometric(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from pitstop.advisor.indexes.candidate import Candidate, candidates_of
+from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
 from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean, search
@@ -115,7 +115,9 @@ class _Advisor:
             problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
             raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
-        return self._report(pricing, workload, [each for each, _ in read], candidates=len(made))
+        mergers = _Mergers(self._whatif, pricing, [each for each, _ in made])
+        chosen = search(pricing, merge=mergers.of)
+        return self._report(pricing, chosen, workload, [each for each, _ in read])
 
     def _read(self, statement: WorkloadStatement) -> "tuple[PlannedStatement | WhatIfError, list[Candidate]]":
         try:
@@ -160,12 +162,10 @@ class _Advisor:
     def _report(
         self,
         pricing: Pricing,
+        chosen: list[int],
         workload: Sequence[WorkloadStatement],
         read: "list[PlannedStatement | WhatIfError]",
-        *,
-        candidates: int,
     ) -> Advice:
-        chosen = search(pricing).chosen
         statements: list[AdvisedStatement] = []
         users: dict[int, list[int]] = {each: [] for each in chosen}
         number = 0
@@ -194,7 +194,7 @@ class _Advisor:
             statements=tuple(statements),
             mean_before=round(geometric_mean(before, weights), 2),
             mean_after=round(geometric_mean(after, weights), 2),
-            candidates=candidates,
+            candidates=len(pricing.candidates),
         )
 
     def _index(
@@ -208,6 +208,32 @@ class _Advisor:
             statements=tuple(users),
             prerequisites=self._prerequisites if "gin_trgm_ops" in index.ddl else (),
         )
+
+
+class _Mergers:
+    """Indexes that serve what two of the chosen serve, made up when they are first thought of."""
+
+    def __init__(self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate]) -> None:
+        self._whatif = whatif
+        self._pricing = pricing
+        self._candidates = candidates  # by their numbers in the pricing
+        self._numbers = {each: number for number, each in enumerate(candidates)}
+
+    def of(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
+        """The pairs among the chosen that one index could replace, and its number."""
+        pairs = [(one, other) for place, one in enumerate(chosen) for other in chosen[place + 1 :]]
+        joined = [(pair, merged(*(self._candidates[each] for each in pair))) for pair in pairs]
+        wanted = [(pair, each) for pair, each in joined if each is not None]
+        self._make([each for _, each in wanted if each not in self._numbers])
+        return [(pair, self._numbers[each]) for pair, each in wanted if each in self._numbers]
+
+    def _make(self, fresh: list[Candidate]) -> None:
+        fresh = list(dict.fromkeys(fresh))
+        for candidate, one in zip(fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True):
+            if isinstance(one, Hypothetical):
+                self._numbers[candidate] = len(self._candidates)
+                self._candidates.append(candidate)
+                self._pricing.candidates.append(one)
 
 
 def _offer_trigrams(connection: "psycopg.Connection[dict[str, Any]]") -> tuple[str, ...]:

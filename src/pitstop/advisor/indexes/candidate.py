@@ -9,14 +9,16 @@ from pitstop.advisor.indexes.clause import Clause
 from pitstop.advisor.indexes.scan import Order, Scan
 from pitstop.advisor.indexes.table import Column, Table
 
-__all__ = ["Candidate", "candidates_of"]
+__all__ = ["Candidate", "candidates_of", "merged"]
 
 _MOST_EQUAL = 4
 _MOST_KEYS = 5
 _MOST_INCLUDED = 4
+_MOST_MERGED = 6
 _INCLUDED_BYTES = 64
 _INCLUDED_SHARE = 0.5  # of a row: what holds more is the table once again
-_FEW_VALUES = 100
+_FEW_VALUES = 20
+_UNIQUE = 0.95  # share of rows that differ: a key that finds one row needs nothing more
 _RARE = 0.5  # share of rows that a partial index may hold
 _RARE_VALUE = 0.1  # where the value may be another the next time
 _WIDE_BYTES = 48
@@ -75,6 +77,19 @@ def candidates_of(scan: Scan, table: Table, *, share: Share) -> list[Candidate]:
     return list(dict.fromkeys(found))
 
 
+def merged(one: Candidate, other: Candidate) -> Candidate | None:
+    """The index that serves what two serve, if the keys of one begin with those of the other."""
+    if (one.table, one.method, one.predicate) != (other.table, other.method, other.predicate):
+        return None
+    longer, shorter = (one, other) if len(one.keys) >= len(other.keys) else (other, one)
+    if one.method != "btree" or longer.keys[: len(shorter.keys)] != shorter.keys:
+        return None
+    include = tuple(sorted({*one.include, *other.include} - {*longer.keys}))
+    if len(include) > _MOST_MERGED:
+        return None
+    return Candidate(one.table, longer.keys, include, one.predicate)
+
+
 def _arm(scan: Scan, side: list[Clause]) -> Scan:
     """The scan that one side of an OR asks for: it may be combined with others in a bitmap."""
     return Scan(scan.schema, scan.table, scan.alias, [*scan.clauses, *side], [], [], scan.needed, scan.locked)
@@ -120,12 +135,17 @@ def _forms(
     """An index, and the same with what the statement needs besides; what the predicate tells is not needed."""
     yield Candidate(table.name, keys, predicate=predicate)
     inside = {found[0] for key in keys for found in [_NAME.match(key)] if found}
-    if scan.locked or not all(_NAME.match(key) for key in keys):
+    if scan.locked or not all(_NAME.match(key) for key in keys) or _is_unique(keys[0], table):
         return
     rest = sorted(each for each in scan.needed if each not in inside)
     for names in dict.fromkeys([tuple(each for each in rest if each not in implied), tuple(rest)]):
         if names and _worth_holding(names, table):
             yield Candidate(table.name, keys, include=names, predicate=predicate)
+
+
+def _is_unique(key: str, table: Table) -> bool:
+    column = table.columns.get(key)
+    return column is not None and column.distinct >= _UNIQUE * table.rows
 
 
 def _worth_holding(names: tuple[str, ...], table: Table) -> bool:
@@ -189,7 +209,9 @@ def _predicates(scan: Scan, table: Table, share: Share) -> list[list[Clause]]:
     """Conditions that hold for few rows and whose values are written into the statement."""
     found = [each for each in scan.clauses if _may_be_predicate(each, table, share)]
     found = sorted(dict.fromkeys(found), key=lambda each: each.text)
-    return [found, *([each] for each in found)] if len(found) > 1 else [found] if found else []
+    values = [each for each in found if each.kind == "equal"]
+    together = [each for each in found if each not in values[1:]]  # one value at the most
+    return [together, *([each] for each in found if [each] != together)] if found else []
 
 
 def _may_be_predicate(clause: Clause, table: Table, share: Share) -> bool:
@@ -198,7 +220,7 @@ def _may_be_predicate(clause: Clause, table: Table, share: Share) -> bool:
     if clause.kind in ("null", "true"):
         return share(clause.text) <= _RARE
     column = table.columns.get(clause.subject)
-    if column is None or clause.kind not in ("equal", "list"):
+    if column is None or clause.kind != "equal":
         return False
     few = column.distinct <= _FEW_VALUES and column.category in ("S", "E", "B")
     return few and share(clause.text) <= _RARE_VALUE

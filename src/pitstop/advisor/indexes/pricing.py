@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,9 @@ _OVERHEAD = 2.0  # of any statement: what no index can save
 _BTREE_WRITE = 1.0
 _ENTRY_WRITE = 0.3
 _METHOD_WRITE = {"brin": 0.05, "gist": 2.0, "hash": 1.0}
-_SIZE_WEIGHT = 0.1  # of an index as large as its table
+_SIZE_WEIGHT = 0.2  # of an index as large as its table
+_CROWD_WEIGHT = 0.015  # of the square of how many indexes a table gets: the tenth must do more than the first
+_NEAR = 0.02  # of a logarithm: a statement that is so near to its best gains nothing more
 _WRITE_WEIGHT = 0.05  # of a B-tree, for the writes that no workload shows
 
 
@@ -44,7 +47,8 @@ class PlannedStatement:
 @dataclass(slots=True)
 class _Known:
     cost: float
-    used: frozenset[str]
+    shown: frozenset[int]
+    used: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -60,9 +64,12 @@ class Pricing:
 
     whatif: WhatIf
     statements: Sequence[PlannedStatement]
-    candidates: Sequence[Hypothetical]
+    candidates: list[Hypothetical]
     table_bytes: dict[str, int]
     _plans: dict[tuple[int, tuple[int, ...]], _Known] = field(default_factory=dict)
+    _asked: dict[int, list[_Known]] = field(default_factory=dict)
+    _floors: dict[int, float] = field(default_factory=dict)
+    _leads: dict[int, set[tuple[str, str, str]]] = field(default_factory=dict)
     _weights: list[float] = field(default_factory=list)
 
     def gain(self, chosen: Sequence[int]) -> float:
@@ -96,8 +103,8 @@ class Pricing:
     def used(self, number: int, chosen: Iterable[int]) -> tuple[int, ...]:
         """Which of a set one statement's plan uses."""
         chosen = self._relevant(number, chosen)
-        names = self._plan(number, chosen).used
-        return tuple(each for each in chosen if names & self._names(each))
+        used = self._plan(number, chosen).used
+        return tuple(each for each in chosen if each in used)
 
     def of_statement(self, number: int) -> tuple[int, ...]:
         """The candidates that were made for a statement."""
@@ -111,23 +118,61 @@ class Pricing:
         return [one for one in found if one != number and self.candidates[one].table == table]
 
     def _relevant(self, number: int, chosen: Iterable[int]) -> tuple[int, ...]:
-        tables = self.statements[number].tables
-        return tuple(sorted({each for each in chosen if self.candidates[each].table in tables}))
+        """Those that a statement's plan might use: they begin as one does that was made for it."""
+        leads = self._leads.get(number)
+        if leads is None:
+            own = self.statements[number].candidates
+            leads = self._leads[number] = {_lead(self.candidates[each]) for each in own}
+        return tuple(sorted({each for each in chosen if _lead(self.candidates[each]) in leads}))
 
     def _plan(self, number: int, chosen: tuple[int, ...]) -> _Known:
-        known = self._plans.get((number, chosen))
+        known = self._plans.get((number, chosen)) or self._told(number, chosen)
         if known is None:
             self.whatif.show([self.candidates[each] for each in chosen])
             plan = self.whatif.plan(self.statements[number].statement.text)
-            known = _Known(plan["Total Cost"], frozenset(_index_names(plan)))
-            self._plans[number, chosen] = known
+            names = frozenset(_index_names(plan))
+            used = frozenset(each for each in chosen if names & self._names(each))
+            known = _Known(plan["Total Cost"], frozenset(chosen), used)
+            self._asked.setdefault(number, []).append(known)
+        self._plans[number, chosen] = known
         return known
+
+    def _told(self, number: int, chosen: tuple[int, ...]) -> _Known | None:
+        """A plan that was asked for with more indexes and uses none but these is the plan with these."""
+        wanted = frozenset(chosen)
+        for known in self._asked.get(number, ()):
+            if known.used <= wanted <= known.shown:
+                return known
+        return self._best_already(number, chosen)
+
+    def _best_already(self, number: int, chosen: tuple[int, ...]) -> _Known | None:
+        """The plan of a part of these, if even all candidates together would hardly better it."""
+        best = self._floor(number)
+        wanted = frozenset(chosen)
+        for known in self._asked.get(number, ()):
+            if known.shown < wanted and math.log((known.cost + _OVERHEAD) / (best + _OVERHEAD)) < _NEAR:
+                return known
+        return None
+
+    def _floor(self, number: int) -> float:
+        """The cost with every candidate that was made for a statement."""
+        if number not in self._floors:
+            own = self.statements[number].candidates
+            self.whatif.show([self.candidates[each] for each in own])
+            plan = self.whatif.plan(self.statements[number].statement.text)
+            names = frozenset(_index_names(plan))
+            used = frozenset(each for each in own if names & self._names(each))
+            self._asked.setdefault(number, []).append(_Known(plan["Total Cost"], frozenset(own), used))
+            self._floors[number] = plan["Total Cost"]
+        return self._floors[number]
 
     def _names(self, number: int) -> set[str]:
         return {*self.candidates[number].names}
 
     def _burden(self, chosen: Sequence[int]) -> float:
-        return sum(self._burden_of(self.candidates[each]) for each in chosen)
+        crowds = Counter(self.candidates[each].table for each in chosen)
+        own = sum(self._burden_of(self.candidates[each]) for each in chosen)
+        return own + _CROWD_WEIGHT * sum(count * count for count in crowds.values())
 
     def _burden_of(self, index: Hypothetical) -> float:
         share = index.size_bytes / max(self.table_bytes.get(index.table, 0), 8192)
@@ -139,6 +184,13 @@ class Pricing:
         if planned.operation == "Update" and not _touches(planned.statement.text, index):
             return 0.0
         return write_cost(index)
+
+
+def _lead(index: Hypothetical) -> tuple[str, str, str]:
+    """Table, method and first key: what a plan must be able to use of an index to use it at all."""
+    first = re.match(r"[^,]*?\(\s*((?:\([^()]*\)|[^,()])+)", index.ddl.partition(index.table)[2])
+    key = re.sub(r"(?: DESC| ASC| NULLS (?:FIRST|LAST))+$", "", first[1].strip()) if first else ""
+    return index.table, index.method, key
 
 
 def write_cost(index: Hypothetical) -> float:

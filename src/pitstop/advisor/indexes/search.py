@@ -2,34 +2,21 @@
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 from pitstop.advisor.indexes.pricing import Pricing
 from pitstop.advisor.whatif import Hypothetical
 
-__all__ = ["Choice", "search"]
+__all__ = ["geometric_mean", "search"]
 
-_LEAST_GAIN = 0.05
+_LEAST_GAIN = 0.1
 _SAME = 1e-9
 
 Bundle = tuple[int, ...]
+Merge = Callable[[Sequence[int]], list[tuple[tuple[int, int], int]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The outcome.
-
-    Attributes:
-        chosen: numbers of the candidates, in the order they were taken.
-        gain: of all of them, as :meth:`Pricing.gain`.
-    """
-
-    chosen: tuple[int, ...]
-    gain: float
-
-
-def search(pricing: Pricing, *, start: Sequence[int] = ()) -> Choice:
+def search(pricing: Pricing, *, merge: Merge) -> list[int]:
     """Take what gains most, again and again; then put back what the others made superfluous.
 
     A candidate's gain seldom grows when others are taken, so one is priced anew only when it is next in
@@ -37,19 +24,21 @@ def search(pricing: Pricing, *, start: Sequence[int] = ()) -> Choice:
 
     Args:
         pricing: of the workload.
-        start: candidates taken already.
+        merge: makes the indexes that serve what two of the chosen serve: those two, and its number.
+
+    Returns:
+        the numbers of the chosen, in the order they were taken.
     """
-    chosen = _grow(pricing, list(start))
-    chosen = _swap(pricing, chosen)
+    chosen = _swap(pricing, _grow(pricing))
     chosen = _prune(pricing, chosen)
-    return Choice(tuple(chosen), pricing.gain(chosen))
+    return _prune(pricing, _merge(pricing, chosen, merge))
 
 
-def _grow(pricing: Pricing, chosen: list[int]) -> list[int]:
-    gain = pricing.gain(chosen)
-    queue = [_entry(pricing, pricing.gain([*chosen, *each]) - gain, each, 0) for each in _bundles(pricing)]
+def _grow(pricing: Pricing) -> list[int]:
+    chosen: list[int] = []
+    queue = [_entry(pricing, pricing.gain(each), each, 0) for each in _bundles(pricing)]
     heapq.heapify(queue)
-    taken = 0
+    taken, gain = 0, 0.0
     while queue:
         worth, size, text, bundle, priced = heapq.heappop(queue)
         fresh = [each for each in bundle if each not in chosen]
@@ -92,6 +81,21 @@ def _swap(pricing: Pricing, chosen: list[int]) -> list[int]:
                     best, best_gain = other, tried
         chosen[place] = best
     return chosen
+
+
+def _merge(pricing: Pricing, chosen: list[int], merge: Merge) -> list[int]:
+    """Put one index in the place of two, where it is worth as much."""
+    while True:
+        gain = pricing.gain(chosen)
+        tried = [
+            (pricing.gain([one, *(each for each in chosen if each not in pair)]), -number, one, pair)
+            for number, (pair, one) in enumerate(merge(chosen))
+        ]
+        best, _, one, pair = max(tried, default=(-math.inf, 0, 0, (0, 0)))
+        if best < gain:
+            return chosen
+        place = min(chosen.index(each) for each in pair)
+        chosen = [one if number == place else each for number, each in enumerate(chosen) if number == place or each not in pair]
 
 
 def _prune(pricing: Pricing, chosen: list[int]) -> list[int]:

@@ -81,8 +81,8 @@ class WhatIf:
         self._address = address
         self._data = data
         self._pages = dict(target.pages)
-        self._made: list[Hypothetical] = []
-        self._hidden: tuple[int, ...] = ()
+        self._shown: set[int] = set()
+        self._hidden: set[int] = set()
         self._connection = self._connect()
         self._grow(scale)
         self._samples = Samples(target, self._connect())
@@ -157,8 +157,8 @@ class WhatIf:
             built = [_build(connection, ddl) for ddl in ddls]
         self._reconnect()
         self._stretch()
-        made = [each if isinstance(each, WhatIfError) else self._measure(*each) for each in built]
-        self._made += [each for each in made if isinstance(each, Hypothetical)]
+        files = {each.oid: each for each in self._files()}
+        made = [each if isinstance(each, WhatIfError) else self._measure(*each, files) for each in built]
         self._stretch()
         return made
 
@@ -169,18 +169,17 @@ class WhatIf:
             indexes: of :meth:`make`.
             without: oids of indexes of the original that it shall not see.
         """
-        hidden = tuple(without)
-        everything = [oid for each in self._made for oid in each.oids] + [*self._hidden, *hidden]
-        shown = [oid for each in indexes for oid in each.oids]
-        shown += [oid for oid in self._hidden if oid not in hidden]
-        self._connection.execute(question("set_visible"), {"shown": shown, "all": everything})
-        self._hidden = hidden
+        shown, hidden = {oid for each in indexes for oid in each.oids}, set(without)
+        visible = (shown - self._shown) | (self._hidden - hidden)
+        changed = visible | (self._shown - shown) | (hidden - self._hidden)
+        if changed:
+            self._connection.execute(question("set_visible"), {"shown": list(visible), "all": list(changed)})
+        self._shown, self._hidden = shown, hidden
 
-    def _measure(self, ddl: str, rows: list[Row]) -> Hypothetical:
+    def _measure(self, ddl: str, rows: list[Row], files: dict[int, RelationFile]) -> Hypothetical:
         oids = tuple(row["oid"] for row in rows)
         definition = ddl[_head(ddl).end() :]
         found = [(shape, self._estimate(shape, definition)) for shape in shapes(self._connection, oids)]
-        files = {each.oid: each for each in self._files()}
         for shape, foretold in found:
             self._pages[files[shape.oid].name] = foretold.pages
             self._connection.execute(
