@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from pitstop.advisor.indexes import AdvisedIndex, WorkloadStatement, advise
+from pitstop.advisor.indexes import AdvisedIndex, AdvisedStatement, WorkloadStatement, advise
 from pitstop.advisor.whatif import WhatIf, open_whatif
 from pitstop.errors import WhatIfError
 
@@ -14,6 +14,7 @@ __all__ = ["Forecast", "ForetoldStatement", "forecast"]
 _BAD_COST = 1_000.0
 _BAD_SHARE = 0.5  # of the growth of the tables: a cost that keeps up with them
 _CHANGED_FACTOR = 4.0
+_HELPED_SHARE = 0.2  # of its cost: an index that leaves more does not keep a statement good
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def forecast(url: str, workload: Sequence[WorkloadStatement], *, scale: float, s
     with open_whatif(url, servers=servers, scale=scale) as then:
         advice = advise(then, workload)
         foretold = tuple(
-            _compare(statement, before, _plan(then, statement), cure=advised.indexes, scale=scale)
+            _compare(statement, before, _plan(then, statement), advised=advised, scale=scale)
             for statement, before, advised in zip(workload, plans, advice.statements, strict=True)
         )
     bad = {ddl for each in foretold if each.turns_bad for ddl in each.cure}
@@ -99,7 +100,7 @@ def _compare(
     now: dict[str, Any] | WhatIfError,
     then: dict[str, Any] | WhatIfError,
     *,
-    cure: tuple[str, ...],
+    advised: AdvisedStatement,
     scale: float,
 ) -> ForetoldStatement:
     if isinstance(now, WhatIfError) or isinstance(then, WhatIfError):
@@ -110,7 +111,7 @@ def _compare(
     why = _why(before, after, nodes_now, nodes_then, scale)
     return ForetoldStatement(
         statement.text, statement.weight, round(before, 2), round(after, 2), nodes_now, nodes_then,
-        turns_bad=bool(why), why=why, cure=_cure(cure, nodes_then) if why else (),
+        turns_bad=bool(why), why=why, cure=_cure(advised, nodes_then) if why else (),
     )  # fmt: skip
 
 
@@ -130,12 +131,12 @@ def _heaviest(nodes: tuple[str, ...]) -> str:
     return next((f"all of {table}" for table in whole), "as many rows more")
 
 
-def _cure(indexes: tuple[str, ...], nodes: tuple[str, ...]) -> tuple[str, ...]:
-    if indexes:
-        return indexes
+def _cure(advised: AdvisedStatement, nodes: tuple[str, ...]) -> tuple[str, ...]:
+    if advised.indexes and advised.cost_after < _HELPED_SHARE * advised.cost_before:
+        return advised.indexes
     if any(each.startswith(("Aggregate", "Group")) for each in nodes):
         return ("keep the sums in a rollup or a materialized view: no index saves reading the rows",)
-    return ("limit what it reads, e.g. to a range of time, or partition the table by it",)
+    return (*advised.indexes, "limit what it reads, e.g. to a range of time, or partition the table by it")
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_REFERENCE = re.compile(rf"(?<![\w$\".'])({_NAME})\.({_NAME})(?!\s*\()")
+_REFERENCE = re.compile(rf"(?<![\w$\".'])({_NAME})\.({_NAME})(?![\w$]|\s*\()")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _TEXT_CAST = re.compile(rf"\(({_NAME}(?:\.{_NAME})?)\)::text")
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
