@@ -47,7 +47,9 @@ def test_a_little_tree() -> None:
 def _built(url: str, definition: str) -> tuple[int, int]:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute("CREATE EXTENSION pageinspect")
-        connection.execute(f"CREATE TABLE t AS SELECT i, 'xxxxxxxxxx'::text AS filler FROM generate_series(1, {ROWS}) AS i")
+        connection.execute(
+            f"CREATE TABLE t AS SELECT i, 'xxxxxxxxxx'::text AS filler FROM generate_series(1, {ROWS}) AS i"
+        )
         connection.execute(f"CREATE INDEX built ON t {definition}")  # type: ignore[call-overload]
         row: Any = connection.execute(
             "SELECT pg_relation_size('built') / 8192, level FROM bt_metap('built')"

@@ -38,7 +38,8 @@ def test_checksums(sync_database_url: str) -> None:
         connection.execute("CREATE EXTENSION pageinspect")
         for block in (0, 1, 7):
             page, told = connection.execute(
-                "SELECT page, page_checksum(page, %s::int) FROM get_raw_page('pg_proc', %s) AS page", [block, block]
+                "SELECT page, page_checksum(page, %s::int) FROM get_raw_page('pg_proc', %s) AS page",
+                [block, block],
             ).fetchone() or (b"", 0)
             assert len(page) == PAGE_BYTES
             assert page_checksum(page, block) == told % 65536

@@ -58,7 +58,9 @@ class Forecast:
     indexes: tuple[AdvisedIndex, ...]
 
 
-def forecast(url: str, workload: Sequence[WorkloadStatement], *, scale: float, servers: Any = None) -> Forecast:
+def forecast(
+    url: str, workload: Sequence[WorkloadStatement], *, scale: float, servers: Any = None
+) -> Forecast:
     """Plan a workload now and on tables so many times larger.
 
     Tables of less than a thousand rows are taken for lists that stay as they are. Foreign keys to tables

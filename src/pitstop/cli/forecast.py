@@ -29,7 +29,9 @@ def forecast(
     scale: Annotated[float, typer.Option(min=1, help="How many times larger the tables will be.")] = 100,
     workload: Annotated[
         Path | None,
-        typer.Option(help="File of statements. [default: pg_stat_statements and the record of `pitstop run`]"),
+        typer.Option(
+            help="File of statements. [default: pg_stat_statements and the record of `pitstop run`]"
+        ),
     ] = None,
     store: Annotated[
         Path | None,
@@ -72,4 +74,6 @@ def _render(console: Console, foretold: "Forecast") -> None:
         if each.problem:
             console.print(Text(f"left out: {each.problem}", style="yellow"))
     count = len(foretold.statements)
-    console.print(f"{len(bad)} of {count} statements turn bad when the tables are {foretold.scale:g} times larger.")
+    console.print(
+        f"{len(bad)} of {count} statements turn bad when the tables are {foretold.scale:g} times larger."
+    )

@@ -1,4 +1,4 @@
-"""``pitstop indexes``: the indexes that a workload should have, and what is wrong with those that are there."""
+"""``pitstop indexes``: the indexes that a workload should have, and what is wrong with those there are."""
 
 import json
 from dataclasses import asdict
@@ -30,7 +30,7 @@ def indexes(
     workload: Annotated[
         Path | None,
         typer.Option(
-            help="File of statements, each ended with ; with `-- weight: N` before it where one runs more often, "
+            help="File of statements, each ended with ; and with `-- weight: N` before it, "
             "or JSON. [default: pg_stat_statements and the record of `pitstop run`]"
         ),
     ] = None,
@@ -95,9 +95,7 @@ def _statements(workload: Path | None, url: str, store: Path) -> "list[WorkloadS
     return read_workload(workload) if workload is not None else observed_workload(url, store)
 
 
-def _ask(
-    url: str, statements: "list[WorkloadStatement]"
-) -> "tuple[Advice | None, list[IndexFinding]]":
+def _ask(url: str, statements: "list[WorkloadStatement]") -> "tuple[Advice | None, list[IndexFinding]]":
     from pitstop.advisor.indexes import advise
     from pitstop.advisor.indexes.report import examine_indexes, query_usage
     from pitstop.advisor.whatif import open_whatif

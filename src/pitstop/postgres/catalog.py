@@ -117,7 +117,9 @@ def read_only(url: str) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
         ServerNotFound: nobody answers, or the server refuses a question.
     """
     try:
-        with psycopg.connect(libpq_address(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+        with psycopg.connect(
+            libpq_address(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row
+        ) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
             yield connection

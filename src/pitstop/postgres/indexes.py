@@ -65,11 +65,14 @@ def query_indexes(connection: "psycopg.Connection[dict[str, Any]]") -> list[Inde
         connection: one with rows as dictionaries; it is only read.
     """
     text = resources.files("pitstop.postgres").joinpath("sql", "indexes.sql").read_text("utf-8")
-    rows = connection.execute(text)
-    return [
-        Index(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
-        for row in rows
-    ]
+    return [_index(row) for row in connection.execute(text)]
+
+
+def _index(row: dict[str, Any]) -> Index:
+    told: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in row.items()
+    }
+    return Index(**told)
 
 
 def covers(one: Index, other: Index) -> bool:

@@ -17,7 +17,7 @@ _LAYOUT = 4  # of pages since PostgreSQL 8.3
 _PIVOT = 0x2000 | 8  # a downlink without key columns, 8 bytes
 _LINE = 24  # where the item pointers of a page begin
 
-# src/include/storage/checksum_impl.h of PostgreSQL: FNV-1a on 32 columns, so that pages made here pass for real.
+# src/include/storage/checksum_impl.h of PostgreSQL: FNV-1a on 32 columns.
 _PRIME = 16_777_619
 _MASK = 0xFFFFFFFF
 _BASES = (

@@ -18,7 +18,8 @@ from pitstop.advisor.whatif import open_whatif
 from pitstop.servers.private import Servers
 
 url, directory = sys.argv[1:3]
-servers = Servers(database_url=url, redis_url=None, directory=Path(directory), private=frozenset(["postgresql"]))
+private = frozenset(["postgresql"])
+servers = Servers(database_url=url, redis_url=None, directory=Path(directory), private=private)
 statements = [WorkloadStatement(text, weight) for weight, text in enumerate(sys.argv[3:], 1)]
 with open_whatif(url, servers=servers) as whatif:
     print(asdict(advise(whatif, statements)))
@@ -26,7 +27,14 @@ with open_whatif(url, servers=servers) as whatif:
 
 
 def advice(url: str, servers: Servers, seed: int) -> str:
-    command = [sys.executable, "-c", PROGRAM, url, str(servers.directory), *(each for each, _ in KINDS.values())]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        url,
+        str(servers.directory),
+        *(each for each, _ in KINDS.values()),
+    ]
     environ = {**os.environ, "PYTHONHASHSEED": str(seed)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr

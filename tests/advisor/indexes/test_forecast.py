@@ -18,7 +18,10 @@ def foretold(
     database_url: str, shop: "psycopg.Connection[tuple[object, ...]]", pitstop_servers: Servers
 ) -> Forecast:
     """A workload on tables a hundred times larger."""
-    shop.execute("CREATE TABLE kinds (id int, name text); INSERT INTO kinds SELECT i, 'k' || i FROM generate_series(1, 50) AS i")
+    shop.execute(
+        "CREATE TABLE kinds (id int, name text);"
+        "INSERT INTO kinds SELECT i, 'k' || i FROM generate_series(1, 50) AS i"
+    )
     shop.execute("ANALYZE kinds")
     servers = pitstop_servers if "postgresql" in pitstop_servers.private else None
     statements = [WorkloadStatement(each) for each in (SCAN, LOOKUP, LIST, SUMS, "SELECT nothing")]

@@ -104,9 +104,7 @@ def test_what_needs_no_index_gets_none(statement: str, copy: Copy) -> None:
     assert advise(copy(), [WorkloadStatement(statement)]).indexes == ()
 
 
-def test_what_exists_is_not_advised_again(
-    shop: "psycopg.Connection[tuple[object, ...]]", copy: Copy
-) -> None:
+def test_what_exists_is_not_advised_again(shop: "psycopg.Connection[tuple[object, ...]]", copy: Copy) -> None:
     """An index whose keys begin with the wanted ones makes them superfluous."""
     shop.execute("CREATE INDEX ON orders (user_id, status, total)")
     shop.execute("ANALYZE orders")

@@ -26,7 +26,9 @@ def scan(shop: Shop, index: str, condition: str) -> None:
     shop.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
     shop.execute(f"SELECT count(*) FROM orders WHERE {condition}")  # type: ignore[call-overload]
     shop.execute("SELECT pg_stat_force_next_flush()")
-    (scans,) = shop.execute("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s", [index]).fetchone() or (0,)
+    (scans,) = shop.execute(
+        "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s", [index]
+    ).fetchone() or (0,)
     assert scans, f"{index} was not used"
 
 

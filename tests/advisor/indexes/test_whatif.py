@@ -70,7 +70,7 @@ def test_before(shop: Shop, copy: Copy) -> None:
 
 
 def test_after(shop: Shop, copy: Copy) -> None:
-    """With indexes made up, nine of ten statements cost what they do when the indexes are built, within two."""
+    """With indexes made up, nine of ten statements cost what they do with real ones, within two."""
     whatif = copy()
     whatif.show(make(whatif, INDEXES))
     foretold = [whatif.plan(each)["Total Cost"] for each in STATEMENTS]

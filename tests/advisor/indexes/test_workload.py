@@ -24,7 +24,7 @@ def stats(text: str, calls: int, rows: int = 0) -> StatementStats:
 
 
 def test_a_file_of_sql(tmp_path: Path) -> None:
-    """One statement for each semicolon outside of strings and comments; what cannot be planned is left out."""
+    """One statement for each semicolon outside of strings and comments; SET and the like are left out."""
     file = tmp_path / "w.sql"
     file.write_text(SQL)
     assert read_workload(file) == [
@@ -63,7 +63,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_what_the_server_counted() -> None:
-    """Limits become what the statement brought, intervals are mended, questions about the catalog are left out."""
+    """Limits become what was brought, intervals are mended, questions about the catalog are left out."""
     rows = [
         stats("SELECT * FROM t WHERE a = $1 ORDER BY b LIMIT $2 OFFSET $3", 10, 200),
         stats("SELECT * FROM t WHERE at > now() - interval $1", 30),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -130,7 +131,7 @@ class _Advisor:
         for scan in scans:
             table = self._tables.get(f"{scan.schema}.{scan.table}")
             if table is not None:
-                found += candidates_of(scan, table, share=lambda text, one=table: self._share(one, text))
+                found += candidates_of(scan, table, share=partial(self._share, table))
         return _planned(statement, plan, self._tables), list(dict.fromkeys(found))
 
     def _share(self, table: Table, predicate: str) -> float:
@@ -150,7 +151,9 @@ class _Advisor:
             if isinstance(one, WhatIfError):
                 continue
             index = indexes[one.oids[0]]
-            if any(covers(each, index) for each in self._existing) or any(_same(each, index) for each in seen):
+            if any(covers(each, index) for each in self._existing) or any(
+                _same(each, index) for each in seen
+            ):
                 continue
             seen.append(index)
             kept.append((candidate, one))
@@ -229,7 +232,9 @@ class _Mergers:
 
     def _make(self, fresh: list[Candidate]) -> None:
         fresh = list(dict.fromkeys(fresh))
-        for candidate, one in zip(fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True):
+        for candidate, one in zip(
+            fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True
+        ):
             if isinstance(one, Hypothetical):
                 self._numbers[candidate] = len(self._candidates)
                 self._candidates.append(candidate)

@@ -115,7 +115,12 @@ def _key_lists(scan: Scan, table: Table) -> list[tuple[str, ...]]:
     listed = _subjects(scan, table, "list", joins=False)[:1]
     joined = _subjects(scan, table, "equal", joins=True)
     ranges = _subjects(scan, table, "range", joins=False)
-    bases = [equal, [*equal, *listed], *([*equal, each] for each in joined), *([each, *equal] for each in joined)]
+    bases = [
+        equal,
+        [*equal, *listed],
+        *([*equal, each] for each in joined),
+        *([each, *equal] for each in joined),
+    ]
     bases += [joined] if len(joined) > 1 else []
     lists: list[list[str]] = []
     for base in bases:
@@ -132,7 +137,7 @@ def _key_lists(scan: Scan, table: Table) -> list[tuple[str, ...]]:
 def _forms(
     keys: tuple[str, ...], scan: Scan, table: Table, predicate: str | None, implied: Sequence[str] = ()
 ) -> Iterator[Candidate]:
-    """An index, and the same with what the statement needs besides; what the predicate tells is not needed."""
+    """An index, and the same with what is needed besides; what the predicate tells is not."""
     yield Candidate(table.name, keys, predicate=predicate)
     inside = {found[0] for key in keys for found in [_NAME.match(key)] if found}
     if scan.locked or not all(_NAME.match(key) for key in keys) or _is_unique(keys[0], table):
@@ -254,7 +259,9 @@ def _patterns(clause: Clause, key: str, table: Table) -> Iterable[Candidate]:
 def _containers(clause: Clause, column: Column, table: Table) -> Iterable[Candidate]:
     if column.type == "jsonb":
         by_path = clause.operator in ("@>", "@?")
-        yield Candidate(table.name, (f"{column.name} jsonb_path_ops" if by_path else column.name,), method="gin")
+        yield Candidate(
+            table.name, (f"{column.name} jsonb_path_ops" if by_path else column.name,), method="gin"
+        )
     elif column.category == "A" or column.type == "tsvector":
         yield Candidate(table.name, (column.name,), method="gin")
     elif column.category in ("R", "G", "I"):
@@ -263,6 +270,4 @@ def _containers(clause: Clause, column: Column, table: Table) -> Iterable[Candid
 
 
 def _in_order(column: Column | None, table: Table) -> bool:
-    return (
-        column is not None and table.rows >= _BRIN_ROWS and abs(column.correlation) >= _BRIN_CORRELATION
-    )
+    return column is not None and table.rows >= _BRIN_ROWS and abs(column.correlation) >= _BRIN_CORRELATION

@@ -88,7 +88,9 @@ class Pricing:
     def weights(self) -> list[float]:
         """Of the statements: 1 for the most frequent."""
         if not self._weights:
-            least = min((each.statement.weight for each in self.statements if each.statement.weight > 0), default=1)
+            least = min(
+                (each.statement.weight for each in self.statements if each.statement.weight > 0), default=1
+            )
             raw = [1 + math.log(max(each.statement.weight, least) / least) for each in self.statements]
             self._weights = [each / max(raw) for each in raw]
         return self._weights

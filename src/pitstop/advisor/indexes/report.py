@@ -1,4 +1,4 @@
-"""Indexes that are there: unused, duplicate, overlapping, invalid or bloated ones, and foreign keys without one."""
+"""Indexes that are there: unused, duplicate, overlapping, invalid or bloated; and missing ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import psycopg
 
 from pitstop.advisor.whatif import WhatIf
 from pitstop.postgres.catalog import Catalog
-from pitstop.postgres.indexes import Index, covers, query_indexes
+from pitstop.postgres.indexes import Index, covers
 
 __all__ = ["IndexFinding", "Usage", "examine_indexes", "query_usage"]
 
@@ -90,7 +90,9 @@ def examine_indexes(
     for report in (_invalid, _duplicate, _overlapping):
         found += _once(report(known), told)
     # What takes the work of one that goes will be used, whatever was counted so far.
-    heirs = {each.name for one in known if one.name in told and one.scans for each in known if covers(each, one)}
+    heirs = {
+        each.name for one in known if one.name in told and one.scans for each in known if covers(each, one)
+    }
     found += _once(_unused([each for each in known if each.name not in heirs], usage), told)
     if whatif is not None:
         found += _once(_bloated(known, whatif), told)

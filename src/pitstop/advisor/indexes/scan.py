@@ -1,4 +1,4 @@
-"""What each relation of a statement is asked for: its conditions, its order and the columns that are needed."""
+"""What each relation of a statement is asked for: its conditions, its order and the columns needed."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,10 @@ Node = dict[str, Any]
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter")
 _SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Scan")
 _HANDS_UP = ("Limit", "LockRows", "ModifyTable", "Append", "Result", "Unique", "Gather")
-_TAIL = re.compile(r"(?P<subject>.*?)(?P<tail>(?: COLLATE \S+)?(?: USING \S+)?(?: DESC)?(?: NULLS (?:FIRST|LAST))?)", re.DOTALL)
+_TAIL = re.compile(
+    r"(?P<subject>.*?)(?P<tail>(?: COLLATE \S+)?(?: USING \S+)?(?: DESC)?(?: NULLS (?:FIRST|LAST))?)",
+    re.DOTALL,
+)
 _WORD = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")+\"|[^\W\d][\w$]*")
 _EXTREME = re.compile(r"(?:PARTIAL )?(?:min|max)\((.+)\)", re.DOTALL)
 
@@ -79,7 +82,7 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
 
 
 def _name_owner(nodes: list[tuple[Node, Node | None]], columns: dict[str, list[str]]) -> None:
-    """Write columns as ``alias.column`` in the lists of a statement on one table, where EXPLAIN leaves it out."""
+    """Write columns as ``alias.column`` in the lists of a statement on one table, too."""
     owners = {node["Alias"]: node for node, _ in nodes if "Alias" in node}
     if len(owners) != 1:
         return
@@ -126,7 +129,8 @@ def _read_order(node: Node, scan: Scan) -> None:
         if order not in scan.orders:
             scan.orders.append(order)
     if node["Node Type"] == "Aggregate" and not keys:
-        scan.orders += [order for each in node.get("Output", ()) if (order := _extreme(each, alias))]
+        extremes = [_extreme(each, alias) for each in node.get("Output", ())]
+        scan.orders += [each for each in extremes if each is not None]
 
 
 def _key(text: str, alias: str) -> tuple[str, str] | None:

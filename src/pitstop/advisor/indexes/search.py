@@ -40,7 +40,7 @@ def _grow(pricing: Pricing) -> list[int]:
     heapq.heapify(queue)
     taken, gain = 0, 0.0
     while queue:
-        worth, size, text, bundle, priced = heapq.heappop(queue)
+        worth, _, _, bundle, priced = heapq.heappop(queue)
         fresh = [each for each in bundle if each not in chosen]
         if not fresh or -worth < _LEAST_GAIN * len(fresh):
             continue
@@ -55,7 +55,9 @@ def _grow(pricing: Pricing) -> list[int]:
 
 def _bundles(pricing: Pricing) -> list[Bundle]:
     """Each candidate alone, and those that one statement uses together when it may use any."""
-    together = [pricing.used(number, pricing.of_statement(number)) for number in range(len(pricing.statements))]
+    together = [
+        pricing.used(number, pricing.of_statement(number)) for number in range(len(pricing.statements))
+    ]
     pairs = [each for each in together if len(each) > 1]
     return list(dict.fromkeys([*((number,) for number in range(len(pricing.candidates))), *pairs]))
 
@@ -95,7 +97,11 @@ def _merge(pricing: Pricing, chosen: list[int], merge: Merge) -> list[int]:
         if best < gain:
             return chosen
         place = min(chosen.index(each) for each in pair)
-        chosen = [one if number == place else each for number, each in enumerate(chosen) if number == place or each not in pair]
+        chosen = [
+            one if number == place else each
+            for number, each in enumerate(chosen)
+            if number == place or each not in pair
+        ]
 
 
 def _prune(pricing: Pricing, chosen: list[int]) -> list[int]:

@@ -131,7 +131,7 @@ def _from_json(text: str, path: Path) -> Iterator[WorkloadStatement]:
             yield WorkloadStatement(numbered(words.strip().rstrip(";")), weight)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
-            f"the workload {str(path)!r} is not a JSON list of {{\"sql\": ..., \"weight\": ...}}: {error!r}"
+            f'the workload {str(path)!r} is not a JSON list of {{"sql": ..., "weight": ...}}: {error!r}'
         ) from error
 
 

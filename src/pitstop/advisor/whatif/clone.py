@@ -19,6 +19,7 @@ from pitstop.advisor.whatif.sample import Samples
 from pitstop.advisor.whatif.target import Target, open_target, question
 from pitstop.errors import WhatIfError
 from pitstop.postgres.catalog import libpq_address
+from pitstop.postgres.fingerprint import TOKEN
 from pitstop.postgres.metapage import PAGE_BYTES, write_btree_height, write_gin_counts
 from pitstop.servers.address import with_database
 from pitstop.servers.database import drop_database
@@ -29,7 +30,9 @@ __all__ = ["Hypothetical", "WhatIf", "open_whatif"]
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
-_TABLE = re.compile(r"^create\s+index\s+on\s+(?:only\s+)?(?P<table>(?:\"(?:[^\"]|\"\")+\"|[\w.$])+)\s+", re.IGNORECASE)
+_TABLE = re.compile(
+    r"^create\s+index\s+on\s+(?:only\s+)?(?P<table>(?:\"(?:[^\"]|\"\")+\"|[\w.$])+)\s+", re.IGNORECASE
+)
 _LOGICAL = (
     "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_mergejoin", "enable_memoize",
     "enable_incremental_sort", "enable_gathermerge", "max_parallel_workers_per_gather", "enable_hashagg",
@@ -76,7 +79,9 @@ class WhatIf:
         failures: what of the original could not be restored here, as the server said it.
     """
 
-    def __init__(self, target: Target, address: str, data: Path, *, scale: float, failures: Sequence[str]) -> None:
+    def __init__(
+        self, target: Target, address: str, data: Path, *, scale: float, failures: Sequence[str]
+    ) -> None:
         self.failures = tuple(failures)
         self._address = address
         self._data = data
@@ -123,8 +128,7 @@ class WhatIf:
             WhatIfError: it cannot be planned; the message is the server's.
         """
         try:
-            found = self._connection.execute(f"explain (generic_plan, format json) {statement}")  # type: ignore[call-overload]
-            return _root(found.fetchone())
+            return _root(self._connection.execute(_explain(statement)).fetchone())
         except psycopg.Error as error:
             raise WhatIfError(f"cannot plan {statement[:60]!r}: {_first_line(error)}") from error
 
@@ -138,8 +142,7 @@ class WhatIf:
             with self._connection.transaction(force_rollback=True):
                 for name in _LOGICAL:
                     self._connection.execute(f"set local {name} = 0")
-                found = self._connection.execute(f"explain (generic_plan, verbose, format json) {statement}")
-                return _root(found.fetchone())
+                return _root(self._connection.execute(_explain(statement, verbose=True)).fetchone())
         except psycopg.Error as error:
             raise WhatIfError(f"cannot plan {statement[:60]!r}: {_first_line(error)}") from error
 
@@ -292,8 +295,8 @@ def open_whatif(url: str, *, servers: Servers | None = None, scale: float = 1) -
 def _check_version(connection: "psycopg.Connection[Any]") -> None:
     if connection.info.server_version < 180000:
         raise WhatIfError(
-            f"a what-if copy needs PostgreSQL 18, the private server is {connection.info.server_version // 10000}: "
-            "pip install 'pitstop[servers]'"
+            "a what-if copy needs PostgreSQL 18 and the private server is "
+            f"{connection.info.server_version // 10000}: pip install 'pitstop[servers]'"
         )
 
 
@@ -309,7 +312,7 @@ def _build(connection: Connection, ddl: str) -> "tuple[str, list[Row]] | WhatIfE
         with connection.transaction():
             table = _head(ddl)["table"]
             before = connection.execute("select max(oid::int8) as oid from pg_class").fetchone()
-            connection.execute(ddl)  # type: ignore[call-overload]
+            connection.execute(ddl)
             since = {"table": table, "before": before["oid"] if before else 0}
             rows = connection.execute(question("made_indexes"), since).fetchall()
             connection.execute(question("set_visible"), {"shown": [], "all": [row["oid"] for row in rows]})
@@ -328,6 +331,17 @@ def _write_first_page(file: RelationFile, foretold: Estimate) -> None:
             entry_pages=foretold.gin.entry_pages,
             entries=foretold.gin.entries,
         )
+
+
+def _explain(statement: str, *, verbose: bool = False) -> str:
+    """What to ask; only one statement at a time, as a second one would be executed.
+
+    Raises:
+        WhatIfError: it is several.
+    """
+    if any(found.group() == ";" for found in TOKEN.finditer(statement.strip().rstrip(";"))):
+        raise WhatIfError(f"one statement at a time: {statement[:60]!r}")
+    return f"explain (generic_plan, format json{', verbose' * verbose}) {statement}"
 
 
 def _root(row: Row | None) -> Row:

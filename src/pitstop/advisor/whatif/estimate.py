@@ -10,8 +10,8 @@ import psycopg
 
 from pitstop.advisor.whatif.sample import GinGrowth, Sample, Samples
 from pitstop.advisor.whatif.target import question
-from pitstop.postgres.metapage import PAGE_BYTES
 from pitstop.postgres.btree_size import IndexColumn, btree_height, btree_size
+from pitstop.postgres.metapage import PAGE_BYTES
 
 __all__ = ["Estimate", "Shape", "estimate", "shapes"]
 
@@ -70,9 +70,7 @@ def shapes(connection: "psycopg.Connection[dict[str, Any]]", oids: Sequence[int]
     for oid, group in groupby(rows, key=lambda row: row["oid"]):
         columns = tuple(group)
         first = columns[0]
-        found.append(
-            Shape(oid, first["table"], first["method"], first["predicate"], first["rows"], columns)
-        )
+        found.append(Shape(oid, first["table"], first["method"], first["predicate"], first["rows"], columns))
     return found
 
 
@@ -140,5 +138,5 @@ def _btree(shape: Shape, sample: Sample | None, rows: float) -> Estimate:
 
 def _brin_pages(shape: Shape, table_pages: int) -> int:
     ranges = math.ceil(table_pages / _RANGE_PAGES)
-    summary = sum(16 + 2 * each["width"] for each in shape.columns)
+    summary: float = sum(16 + 2 * each["width"] for each in shape.columns)
     return 2 + math.ceil(ranges / 1360) + math.ceil(ranges * summary / 8000)

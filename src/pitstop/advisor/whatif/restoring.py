@@ -53,7 +53,7 @@ def create_like(
     """
     provider = "locale_provider builtin builtin_locale 'C.UTF-8'" if plain_order else "locale_provider libc"
     made = f"create database {{}} template template0 encoding 'UTF8' {provider} locale 'C.UTF-8'"
-    connection.execute(sql.SQL(made).format(sql.Identifier(name)))  # type: ignore[arg-type] # one of two texts
+    connection.execute(sql.SQL(made).format(sql.Identifier(name)))
     # Without counts the server leaves restored statistics alone when an index is made (index_update_stats).
     for setting, value in {**settings, "track_counts": "off", "jit": settings.get("jit", "off")}.items():
         _set(connection, name, setting, value)
@@ -71,7 +71,8 @@ def restore(address: str, dump: str, *, extensions: Sequence[tuple[str, str]] = 
         the messages of what failed: extensions that this server does not have, and what needs them.
     """
     before = "".join(
-        f'create schema if not exists "{schema}"; create extension if not exists "{name}" schema "{schema}";\n'
+        f'create schema if not exists "{schema}";\n'
+        f'create extension if not exists "{name}" schema "{schema}";\n'
         for name, schema in extensions
     )
     options = ["--quiet", "--no-psqlrc", "--output=/dev/null", "--set=ON_ERROR_STOP=0"]
@@ -86,9 +87,15 @@ def _set(connection: "psycopg.Connection[object]", name: str, setting: str, valu
     stated = sql.SQL(", ").join(parts) if setting == "search_path" else sql.Literal(value)
     try:
         connection.execute(
-            sql.SQL("alter database {} set {} = {}").format(sql.Identifier(name), sql.Identifier(setting), stated)
+            sql.SQL("alter database {} set {} = {}").format(
+                sql.Identifier(name), sql.Identifier(setting), stated
+            )
         )
-    except (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue, psycopg.errors.CantChangeRuntimeParam):
+    except (
+        psycopg.errors.UndefinedObject,
+        psycopg.errors.InvalidParameterValue,
+        psycopg.errors.CantChangeRuntimeParam,
+    ):
         return
 
 

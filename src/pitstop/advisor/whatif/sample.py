@@ -1,4 +1,5 @@
 """A sample of a table's rows, kept in the copy: what statistics do not tell of an index is measured on it."""
+# ruff: noqa: S608 - names are quoted, expressions are as the server itself writes them
 
 import math
 from collections.abc import Sequence
@@ -117,9 +118,7 @@ class Sample:
             pages = self._one(f"select pg_relation_size('{_SCHEMA}.part_index') / 8192 as pages")["pages"]
             if " gin " not in f" {definition} ":
                 return GinGrowth(pages, 0, 0)
-            told = self._one(
-                f"select * from gin_metapage_info(get_raw_page('{_SCHEMA}.part_index', 0))"
-            )
+            told = self._one(f"select * from gin_metapage_info(get_raw_page('{_SCHEMA}.part_index', 0))")
             return GinGrowth(pages, told["n_entries"], told["n_entry_pages"])
         finally:
             execute(f"drop table {_SCHEMA}.part")
@@ -176,7 +175,9 @@ class Samples:
         name = f"{_SCHEMA}.s{len(self._drawn)}"
         columns = self._columns(table)
         percent = min(100.0, 120.0 * wanted / max(rows, 1))
-        query = f"select {columns} from {table} tablesample system ({percent:.6f}) repeatable (0) limit {wanted}"
+        query = (
+            f"select {columns} from {table} tablesample system ({percent:.6f}) repeatable (0) limit {wanted}"
+        )
         try:
             self._connection.execute(f"create table {name} as select {columns} from {table} with no data")
             with self._connection.cursor().copy(f"copy {name} from stdin") as copy:

@@ -35,13 +35,16 @@ class Target:
     plain_order: bool
     extensions: tuple[tuple[str, str], ...]
 
-    def copy_out(self, query: str) -> Iterator[memoryview | bytes]:
+    def copy_out(self, query: str) -> Iterator[bytes | bytearray | memoryview]:
         """The rows of a query, as COPY writes them.
 
         Args:
             query: a SELECT of ours.
         """
-        with self.connection.transaction(), self.connection.cursor().copy(f"copy ({query}) to stdout") as copy:
+        with (
+            self.connection.transaction(),
+            self.connection.cursor().copy(f"copy ({query}) to stdout") as copy,
+        ):
             yield from copy
 
 
