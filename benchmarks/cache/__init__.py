@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["main"]
 
-QUESTIONS = ("hits", "redis_hits", "many", "decode", "tags", "stampede", "memory", "race", "hang")
+QUESTIONS = ("hits", "redis_hits", "many", "decode", "tags", "stampede", "memory", "million", "race", "hang")
 PEERS = (
     "cashews",
     "aiocache",

@@ -19,6 +19,13 @@ from tests.cache.shop import fill
 OpenCache = Callable[..., Cache]
 
 
+class PatientCache(Cache):
+    """A cache whose start a busy machine may hold up."""
+
+    async def start(self, *, seconds: float = 30.0) -> None:
+        await super().start(seconds=seconds)
+
+
 @pytest.fixture(autouse=True)
 def no_cache_takes_part() -> Iterator[None]:
     """A cache that a test leaves open takes no part in the commits of the tests after it."""
@@ -34,7 +41,7 @@ async def open_cache() -> AsyncIterator[OpenCache]:
     namespace = f"test-{uuid.uuid4().hex[:12]}"
 
     def open_one(**options: Any) -> Cache:
-        opened.append(Cache(**{"namespace": namespace, "soft_timeout": 2.0, **options}))
+        opened.append(PatientCache(**{"namespace": namespace, "soft_timeout": 10.0, **options}))
         return opened[-1]
 
     yield open_one

@@ -23,7 +23,7 @@ async def test_who_no_longer_waits_harms_nobody(
             each.cancel()
         own_redis.thaw()
         await asyncio.sleep(0.5)
-        await cache.start()
+        await cache.start(seconds=30)
         own_redis.freeze()
         late = [coherence.barrier() for _ in range(3)]
         for each in late:
@@ -31,6 +31,6 @@ async def test_who_no_longer_waits_harms_nobody(
         own_redis.stop()
         await asyncio.sleep(0.3)
         own_redis.start()
-        await cache.start(seconds=5)
+        await cache.start(seconds=30)
         assert coherence.is_up
     assert not [each for each in caplog.records if each.levelname == "ERROR"]

@@ -12,83 +12,89 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from pitstop.cache import Cache
+from pitstop.cache.entry import HEAD_BYTES, pack
 from pitstop.errors import RedisUnavailable
 from tests.cache.conftest import OpenCache
 from tests.cache.shop import Order
+from tests.cache.wait import until
+
+
+class Slow:
+    """A cached function whose loads wait until they may go on."""
+
+    def __init__(self, cache: Cache) -> None:
+        self.calls: list[int] = []
+        self.goes_on = asyncio.Event()
+
+        @cache.cached(ttl=60)
+        async def f(n: int) -> int:
+            self.calls.append(n)
+            await self.goes_on.wait()
+            await asyncio.sleep(0)
+            return n
+
+        self.f = f
 
 
 async def test_twenty_callers_one_load(cache: Cache) -> None:
     """Callers at the same time share one load."""
-    calls = 0
-
-    @cache.cached(ttl=60)
-    async def f(n: int) -> int:
-        nonlocal calls
-        calls += 1
-        await asyncio.sleep(0.05)
-        return n
-
-    assert await asyncio.gather(*[f(7) for _ in range(20)]) == [7] * 20
-    assert calls == 1
+    slow = Slow(cache)
+    slow.goes_on.set()
+    assert await asyncio.gather(*[slow.f(7) for _ in range(20)]) == [7] * 20
+    assert slow.calls == [7]
 
 
 async def test_a_cancelled_caller_cancels_itself_alone(cache: Cache) -> None:
     """One of twenty is cancelled: nineteen get the value; also if it was the first."""
-    calls = 0
-
-    @cache.cached(ttl=60)
-    async def f(n: int) -> int:
-        nonlocal calls
-        calls += 1
-        await asyncio.sleep(0.1)
-        return n
-
+    slow = Slow(cache)
     for n, cancelled in ((1, 0), (2, 19), (3, 7)):
-        tasks = [asyncio.create_task(f(n)) for _ in range(20)]
-        await asyncio.sleep(0.03)
+        tasks = [asyncio.create_task(slow.f(n)) for _ in range(20)]
+        await until(lambda n=n: n in slow.calls, "the load has begun")  # type: ignore[misc]
         tasks[cancelled].cancel()
+        await asyncio.sleep(0.01)
+        slow.goes_on.set()
         found = await asyncio.gather(*tasks, return_exceptions=True)
+        slow.goes_on.clear()
         assert sum(each == n for each in found) == 19
         assert isinstance(found[cancelled], asyncio.CancelledError)
-    assert calls == 3
+    assert slow.calls == [1, 2, 3]
 
 
 async def test_the_last_caller_cancels_the_load(cache: Cache) -> None:
     """When all callers are cancelled, so is the load, and the next caller loads at once."""
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
     slow = True
 
     @cache.cached(ttl=60)
     async def f() -> int:
+        begun.set()
         try:
-            await asyncio.sleep(30 if slow else 0)
+            await asyncio.sleep(120 if slow else 0)
         except asyncio.CancelledError:
             ended.set()
             raise
         return 1
 
     tasks = [asyncio.create_task(f()) for _ in range(3)]
-    await asyncio.sleep(0.03)
+    await begun.wait()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.wait_for(ended.wait(), 1)
+    await asyncio.wait_for(ended.wait(), 30)
     slow = False
-    assert await asyncio.wait_for(f(), 4) == 1
+    assert await asyncio.wait_for(f(), 30) == 1
 
 
 async def test_a_timeout_of_a_caller(cache: Cache) -> None:
     """wait_for around a cached call ends it, and the value is kept if another waits."""
 
-    @cache.cached(ttl=60)
-    async def f() -> int:
-        await asyncio.sleep(0.15)
-        return 1
-
-    patient = asyncio.create_task(f())
+    slow = Slow(cache)
+    patient = asyncio.create_task(slow.f(1))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(f(), 0.03)
+        await asyncio.wait_for(slow.f(1), 0.03)
+    slow.goes_on.set()
     assert await patient == 1
+    assert slow.calls == [1]
 
 
 async def test_an_exception_reaches_every_caller(cache: Cache) -> None:
@@ -147,7 +153,7 @@ async def test_an_error_that_is_no_exception(cache: Cache) -> None:
 
     with pytest.raises(Stop):
         g([True])
-    assert await asyncio.wait_for(asyncio.to_thread(g, [False]), 8) == 1
+    assert await asyncio.wait_for(asyncio.to_thread(g, [False]), 60) == 1
 
 
 def test_threads_share_a_load(cache: Cache) -> None:
@@ -268,7 +274,7 @@ async def test_a_load_that_fails_wakes_the_next_process(open_cache: OpenCache, r
     for each in caches:
         await each.start()
     functions = [cached(each) for each in caches]
-    found = await asyncio.wait_for(asyncio.gather(*[f(7) for f in functions], return_exceptions=True), 3)  # type: ignore[operator]
+    found = await asyncio.wait_for(asyncio.gather(*[f(7) for f in functions], return_exceptions=True), 30)  # type: ignore[operator]
     assert sorted(map(str, found)) == sorted(["'no'", "7"])
 
 
@@ -385,3 +391,22 @@ async def test_no_threads_are_left(open_cache: OpenCache, redis_url: str) -> Non
         assert [each for each in threading.enumerate() if each.name == "pitstop-cache"]
         await cache.close()
         assert not [each for each in threading.enumerate() if each.name == "pitstop-cache"]
+
+
+async def test_no_lock_for_what_another_has_stored(open_cache: OpenCache, redis_url: str) -> None:
+    """Who looked before another stored the value gets no lock, also where nobody else holds it."""
+    cache = open_cache(redis=redis_url)
+    await cache.start()
+    commands, run = cache._commands, cache._driver.run
+    entry = pack(b"1", tokens=[], fresh_until=1.0, stale_until=1.0)
+    other = pack(b"2", tokens=[], fresh_until=2.0, stale_until=2.0)
+
+    async def lock(stored: bytes) -> int:
+        seen = stored[:HEAD_BYTES]
+        (taken,) = await run([commands.take_lock("d", b"load", b"holder", seconds=60, stored=seen)])
+        await run([(b"DEL", commands.lock("d"))])
+        return int(taken)
+
+    assert await lock(b"") == 1
+    await run([(b"SET", commands.value("d"), entry)])
+    assert [await lock(b""), await lock(other), await lock(entry)] == [2, 2, 1]

@@ -15,6 +15,7 @@ from tests.cache.cluster import OwnCluster
 from tests.cache.conftest import OpenCache
 from tests.cache.server import OwnRedis
 from tests.cache.shop import Order, Orders, order_tags
+from tests.cache.wait import until
 
 
 class Count:
@@ -31,18 +32,23 @@ class Count:
 
         self.f = f
 
-    async def is_cached(self) -> bool:
+    async def is_kept(self) -> bool:
+        """Whether the second of two calls finds what the first one left."""
         before = self.calls
         await self.f(1)
         await self.f(1)
         return self.calls - before <= 1
 
+    async def is_cached(self) -> bool:
+        """The same, soon: on a busy machine a short lease is lost, and comes back."""
+        for _ in range(500):
+            if await self.is_kept():
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
     async def up(self, *, wanted: bool = True) -> None:
-        for _ in range(1000):
-            if self.cache.stats().up is wanted:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"never {'up' if wanted else 'down'}")
+        await until(lambda: self.cache.stats().up is wanted, "up" if wanted else "down")
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
@@ -94,7 +100,7 @@ async def test_redis_comes_and_goes(open_cache: OpenCache, own_redis: OwnRedis) 
     old = await count.f(1)
     own_redis.stop(kill=True)
     await count.up(wanted=False)
-    assert not await count.is_cached()
+    assert not await count.is_kept()
     await cache.invalidate("a:1")
     own_redis.start()
     await count.up()
@@ -110,7 +116,7 @@ async def test_redis_hangs(open_cache: OpenCache, own_redis: OwnRedis) -> None:
     old = await count.f(1)
     own_redis.freeze()
     await count.up(wanted=False)
-    assert not await count.is_cached()
+    assert not await count.is_kept()
     await cache.invalidate("a:1")
     own_redis.thaw()
     await count.up()
@@ -198,7 +204,7 @@ async def test_a_server_that_evicts_anything(
         count = Count(open_cache(redis=server.url))
         with caplog.at_level(logging.ERROR, "pitstop.cache"), pytest.raises(RedisUnavailable):
             await count.cache.start(seconds=1)
-        assert not await count.is_cached()
+        assert not await count.is_kept()
         assert "allkeys-lru" in caplog.text
         assert "noeviction" in caplog.text
     finally:
@@ -286,8 +292,8 @@ async def test_bounded(open_cache: OpenCache, redis_url: str) -> None:
     await theirs.f(1)
     await one.invalidate("a:1")
     assert await mine.f(1) == old + 1
-    for _ in range(100):
-        if await theirs.f(1) == old + 1:
+    for _ in range(1_000):
+        if await theirs.f(1) > old:
             break
         await asyncio.sleep(0.01)
-    assert await theirs.f(1) == old + 1
+    assert await theirs.f(1) > old

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from pitstop.cache.outbox import _Feed, outbox_sql, writable
 from pitstop.cache.triggers import apply, install_ddl
 from pitstop.servers.address import libpq_url, psycopg_url
 from tests.cache.server import OwnRedis
+from tests.cache.wait import eventually
 
 WRITER = Path(__file__).with_name("outbox_writer.py")
 
@@ -82,15 +84,20 @@ async def async_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+@pytest.fixture
+def writing_cache(open_cache: Callable[[], Cache], model: Any) -> Cache:
+    """A cache that takes part in the commits of orders."""
+    cache = open_cache()
+    cache.invalidate_on_commit(model, tags=["order:{id}"])
+    return cache
+
+
 def rows(database: "psycopg.Connection[Any]") -> list[list[str]]:
     return [tags for (tags,) in database.execute("SELECT tags FROM pitstop_outbox ORDER BY id").fetchall()]
 
 
-def eventually(question: Callable[[], object], *, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
+def relays() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "pitstop-cache-outbox"}
 
 
 def rename(engine: Engine, model: Any, name: str) -> None:
@@ -112,14 +119,13 @@ def reader_of(cache: Cache, engine: Engine) -> Callable[[int], str]:
 
 def test_a_row_waits_while_redis_is_away(
     own_redis: OwnRedis,
-    open_cache: Callable[[], Cache],
+    writing_cache: Cache,
     engine: Engine,
     database: "psycopg.Connection[Any]",
     model: Any,
 ) -> None:
     """A commit without Redis leaves its tags in the table; when Redis is back they are taken out."""
-    cache = open_cache()
-    cache.invalidate_on_commit(model, tags=["order:{id}"])
+    cache = writing_cache
     name_of = reader_of(cache, engine)
     assert name_of(7) == "old"
     own_redis.stop()
@@ -127,8 +133,8 @@ def test_a_row_waits_while_redis_is_away(
     assert rows(database) == [["t:order:7"]]
     assert name_of(7) == "new"
     own_redis.start()
-    eventually(lambda: not rows(database))
-    eventually(lambda: cache.stats().up)
+    eventually(lambda: not rows(database), "the outbox is empty")
+    eventually(lambda: cache.stats().up, "the cache uses Redis")
     assert name_of(7) == "new"
 
 
@@ -148,19 +154,17 @@ async def test_an_async_session_uses_it_too(
             await session.commit()
         assert rows(database) == [["t:order:8"]]
         own_redis.start()
-        eventually(lambda: not rows(database))
+        eventually(lambda: not rows(database), "the outbox is empty")
 
 
 def test_a_rollback_leaves_no_row(
     own_redis: OwnRedis,
-    open_cache: Callable[[], Cache],
+    writing_cache: Cache,
     engine: Engine,
     database: "psycopg.Connection[Any]",
     model: Any,
 ) -> None:
     """The tags are part of the transaction: what is not committed is not told."""
-    cache = open_cache()
-    cache.invalidate_on_commit(model, tags=["order:{id}"])
     own_redis.stop()
     database.execute("ALTER TABLE orders ADD CONSTRAINT late UNIQUE (name) DEFERRABLE INITIALLY DEFERRED")
     with Session(engine) as session:
@@ -170,38 +174,29 @@ def test_a_rollback_leaves_no_row(
     assert rows(database) == []
 
 
-def test_without_the_table_the_process_remembers(
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DROP TABLE pitstop_outbox CASCADE", "1 tags wait in this process"),
+        ("ALTER TABLE pitstop_outbox ADD CHECK (namespace = 'another')", "does not take 1 tags"),
+    ],
+    ids=["not installed", "refuses"],
+)
+@pytest.mark.usefixtures("writing_cache")
+def test_an_outbox_that_cannot_be_written_does_not_refuse_the_commit(
     own_redis: OwnRedis,
-    open_cache: Callable[[], Cache],
     engine: Engine,
     database: "psycopg.Connection[Any]",
     caplog: pytest.LogCaptureFixture,
     model: Any,
+    change: str,
+    told: str,
 ) -> None:
-    """Where nothing was installed the commit succeeds, and the process says that it alone knows."""
-    database.execute("DROP TABLE pitstop_outbox CASCADE")
-    cache = open_cache()
-    cache.invalidate_on_commit(model, tags=["order:{id}"])
+    """The commit succeeds, and the log says that this process alone knows of it."""
+    database.execute(change.encode())
     own_redis.stop()
     rename(engine, model, "new")
-    assert "1 tags wait in this process" in caplog.text
-
-
-def test_a_table_that_refuses_does_not_refuse_the_commit(
-    own_redis: OwnRedis,
-    open_cache: Callable[[], Cache],
-    engine: Engine,
-    database: "psycopg.Connection[Any]",
-    caplog: pytest.LogCaptureFixture,
-    model: Any,
-) -> None:
-    """An outbox that cannot be written is an error in the log, not one of the commit."""
-    database.execute("ALTER TABLE pitstop_outbox ADD CHECK (namespace = 'another')")
-    cache = open_cache()
-    cache.invalidate_on_commit(model, tags=["order:{id}"])
-    own_redis.stop()
-    rename(engine, model, "new")
-    assert "does not take 1 tags" in caplog.text
+    assert told in caplog.text
     assert database.execute("SELECT name FROM orders").fetchall() == [("new",)]
 
 
@@ -229,9 +224,9 @@ def test_another_process_tells_for_one_that_was_killed(
         writer.send_signal(signal.SIGKILL)
     assert rows(database) == [["t:order:7"]]
     own_redis.thaw()
-    eventually(lambda: cache.stats().up)
+    eventually(lambda: cache.stats().up, "the cache uses Redis")
     assert name_of(7) == "new"
-    eventually(lambda: not rows(database))
+    eventually(lambda: not rows(database), "the outbox is empty")
 
 
 def test_nothing_is_trusted_while_a_writer_is_at_it(
@@ -245,14 +240,14 @@ def test_nothing_is_trusted_while_a_writer_is_at_it(
         writer.execute(text("UPDATE orders SET name = 'new'"))
         writer.execute(text(outbox_sql("outbox_store")), {"namespace": "pitstop", "tags": ["t:order:7"]})
         own_redis.restart()
-        eventually(lambda: cache._coherence is not None and cache._coherence.is_held)
+        eventually(lambda: cache._coherence is not None and cache._coherence.is_held, "a lease is held")
         for _ in range(20):
             assert not cache.stats().up
             assert name_of(7) == "old"
             time.sleep(0.02)
         writer.commit()
     assert name_of(7) == "new"
-    eventually(lambda: cache.stats().up)
+    eventually(lambda: cache.stats().up, "the cache uses Redis")
     assert name_of(7) == "new"
 
 
@@ -283,7 +278,26 @@ def test_rows_of_other_caches_stay(
     )
     cache = open_cache()
     reader_of(cache, engine)(7)
-    eventually(lambda: rows(database) == [["t:b"]])
+    eventually(lambda: rows(database) == [["t:b"]], "the row of this cache is taken")
+
+
+async def test_a_closed_cache_has_no_threads(
+    open_cache: Callable[[], Cache],
+    engine: Engine,
+    sync_database_url: str,
+    database: "psycopg.Connection[Any]",
+) -> None:
+    """Who has closed a cache pays nothing for it: engines that are used later begin no thread."""
+    before = relays()
+    cache = open_cache()
+    assert reader_of(cache, engine)(7) == "old"
+    eventually(lambda: relays() - before, "the relay has begun")
+    await cache.close()
+    another = create_engine(f"{sync_database_url}?application_name=another")
+    with another.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        eventually(lambda: not relays() - before, "the relay has ended")
+    another.dispose()
 
 
 async def test_a_named_outbox_is_drained_before_the_first_use(
@@ -308,15 +322,13 @@ async def test_a_named_outbox_is_drained_before_the_first_use(
 
 def test_a_fence_succeeds_after_a_short_silence(
     own_redis: OwnRedis,
-    open_cache: Callable[[], Cache],
+    writing_cache: Cache,
     engine: Engine,
     database: "psycopg.Connection[Any]",
     model: Any,
 ) -> None:
     """Redis answers again while a writer waits: its commit is fenced, and the row is not needed."""
-    cache = open_cache()
-    cache.invalidate_on_commit(model, tags=["order:{id}"])
-    name_of = reader_of(cache, engine)
+    name_of = reader_of(writing_cache, engine)
     assert name_of(7) == "old"
     own_redis.freeze()
     thaw = subprocess.Popen(["sh", "-c", f"sleep 0.4; kill -CONT {own_redis.pid}"])

@@ -1,8 +1,7 @@
 """Triggers: what psql or another service changes reaches the cache; what is fenced is not told twice."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -14,6 +13,7 @@ from pitstop.cache import Cache
 from pitstop.cache.triggers import TableTags, apply, install_ddl, parse_tables, trigger_ddl, uninstall_ddl
 from pitstop.errors import SettingsError
 from pitstop.servers.address import libpq_url, psycopg_url
+from tests.cache.wait import eventually
 
 Database = psycopg.Connection[Any]
 
@@ -62,13 +62,6 @@ def told(database: Database) -> list[set[str]]:
     """What is in the outbox, which is emptied."""
     taken = "WITH taken AS (DELETE FROM pitstop_outbox RETURNING *) SELECT tags FROM taken ORDER BY id"
     return [set(tags) for (tags,) in database.execute(taken).fetchall()]
-
-
-def eventually(question: Callable[[], object], *, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
 
 
 def test_insert_update_delete(database: Database) -> None:
@@ -132,8 +125,8 @@ def test_a_raw_connection_changes_what_is_cached(database: Database, engine: Eng
     assert name_of(7) == "old"
     assert name_of(7) == "old"
     database.execute("UPDATE orders SET name = 'new' WHERE id = 7")
-    eventually(lambda: name_of(7) == "new")
-    eventually(lambda: told(database) == [])
+    eventually(lambda: name_of(7) == "new", "the new name is read")
+    eventually(lambda: told(database) == [], "the outbox is empty")
 
 
 def model(table_name: str = "orders") -> Any:

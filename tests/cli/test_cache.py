@@ -1,10 +1,8 @@
 """The command `pitstop cache`, as a real process: what it prints and changes, and what it never shows."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,6 +11,7 @@ from redis import Redis
 
 from pitstop.cache import Cache
 from pitstop.servers.address import libpq_url
+from tests.cli.process import Command, run
 
 PASSWORD = "hunter2"
 OBJECTS = """
@@ -21,27 +20,11 @@ SELECT (SELECT count(*) FROM pg_class WHERE relname LIKE '%pitstop%')
      + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%pitstop%')
 """
 
-Command = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def command() -> Command:
     """Runs `pitstop cache ...` without anything of ours in the environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
-    environment["COLUMNS"] = "100"
-
-    def run(*arguments: str, **more: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "pitstop", "cache", *arguments],
-            env={**environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
+    return partial(run, "cache")
 
 
 @pytest.fixture

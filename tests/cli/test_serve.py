@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 from redis import Redis
 
 COMMAND = [sys.executable, "-c", "from pitstop.cli import main; main()", "serve"]
+START_SECONDS = 120.0
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
+ENVIRONMENT["PYTHONFAULTHANDLER"] = "1"
 
 
 @contextmanager
@@ -27,6 +30,8 @@ def serving(*arguments: str, number: signal.Signals = signal.SIGINT) -> Iterator
     ) as process:
         assert process.stdout is not None
         try:
+            if not select.select([process.stdout], [], [], START_SECONDS)[0]:
+                pytest.fail(f"nothing printed within {START_SECONDS} s:\n{_situation(process)}")
             yield json.loads(process.stdout.readline())
         finally:
             process.send_signal(number)
@@ -66,6 +71,13 @@ def test_a_wrong_name(arguments: list[str], message: str) -> None:
     )
     assert ended.returncode == 2
     assert message in ended.stderr
+
+
+def _situation(process: subprocess.Popen[str]) -> str:
+    """Where a command stands that does not go on (its own stack goes to standard error)."""
+    process.send_signal(signal.SIGABRT)
+    everything = ["ps", "-eo", "pid,ppid,etimes,stat,wchan:24,args"]
+    return subprocess.run(everything, capture_output=True, text=True, check=False).stdout
 
 
 def _get(url: str) -> Any:

@@ -12,12 +12,13 @@ from multiprocessing import util as multiprocessing_util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitstop.advisor.caches import CacheCounts
 from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
 from pitstop.scope import Handler, Scope, ScopeEnded
-from pitstop.store import Observations, Store
+from pitstop.store import CacheTotals, Observations, Store
 
 if TYPE_CHECKING:
     from pitstop.sql import Location, Trace
@@ -107,6 +108,7 @@ class Recorder:
         self._writing = threading.Lock()  # guards the store and _unsent
         self._pending = Observations()
         self._small: deque[_Small] = deque()
+        self._caches = CacheCounts()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -194,6 +196,8 @@ class Recorder:
             unused = self._columns.search()
             with self._lock:
                 self._pending.unused_columns.update((each.key, each) for each in unused)
+                for cache in self._caches.grown():
+                    self._pending.caches.setdefault(cache.namespace, CacheTotals(cache.namespace)).add(cache)
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

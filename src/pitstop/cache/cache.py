@@ -15,7 +15,9 @@ from pitstop.cache.codec import codec_for
 from pitstop.cache.core import Core
 from pitstop.cache.databases import database_of, watch_engines
 from pitstop.cache.fence import RowTags
-from pitstop.cache.function import AsyncCached, Cached, SyncCached
+from pitstop.cache.function import Cached
+from pitstop.cache.function_async import AsyncCached
+from pitstop.cache.function_sync import SyncCached
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.notes import current_notes
 from pitstop.cache.page import ENCODINGS, PageCodec
@@ -383,24 +385,35 @@ class Cache(Core):
 
     async def warm(
         self,
-        function: "AsyncCached[..., Any]",
+        function: "AsyncCached[..., Any] | SyncCached[..., Any]",
         combinations: Iterable[Any],
         *,
         concurrency: int = 10,
+        using: warming.Makers | None = None,
         progress: Callable[[int], None] | None = None,
+        failed: Callable[[Any, Exception], None] | None = None,
     ) -> int:
         """Load and keep the values of many arguments.
 
         Args:
-            function: a cached async function.
+            function: a cached function; a sync one is called in threads.
             combinations: of arguments: a tuple for positional ones, a mapping for named ones, or one value.
             concurrency: loads at once.
+            using: what makes an argument anew for each load: ``{"session": Session}``. What can be entered
+                (``async with``, ``with``) is, and left after the load.
             progress: called with the number done after each.
+            failed: called with the combination and the error of a load that fails; then the others go on.
+                None: the first error is raised, after the loads under way.
 
         Returns:
-            how many were loaded. The first error ends it, after the loads under way.
+            how many were loaded.
+
+        Raises:
+            SettingsError: ``concurrency`` is below 1.
         """
-        return await warming.warm(function, combinations, concurrency=concurrency, progress=progress)
+        return await warming.warm(
+            function, combinations, concurrency=concurrency, progress=progress, using=using, failed=failed
+        )
 
     def stats(self) -> CacheStats:
         """What this cache did in this process."""

@@ -16,7 +16,7 @@ from hiredis import PushNotification
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
-from pitstop.cache.commands import Commands
+from pitstop.cache.commands import FENCE_SECONDS, TOKEN_BYTES, Commands
 from pitstop.cache.messages import EVERYTHING, Announcement, decode_announcement
 from pitstop.cache.redis.script import in_full
 from pitstop.cache.redis.topology import Client
@@ -30,6 +30,7 @@ __all__ = ["Coherence", "Policy"]
 log = logging.getLogger("pitstop.cache")
 
 _TICKS = 3  # renewals within one lease
+_HELD = 0.9  # of a lease
 _CONNECT_SECONDS = 1.0
 _PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between attempts to join; the last goes on
 
@@ -38,15 +39,19 @@ class Policy:
     """How long what is remembered may be trusted.
 
     Args:
-        lease: seconds for which a holder may go by what it knows after its last renewal.
+        lease: seconds after which nobody waits for a holder any more.
         memory: seconds for which its memory may be served; more than a lease only where reads may be stale.
+
+    Attributes:
+        lease, memory: seconds after its last renewal for which a holder does so: a little less, so that who
+            waits for the lease to be over has waited no longer than it.
     """
 
     __slots__ = ("lease", "memory")
 
     def __init__(self, *, lease: float, memory: float) -> None:
-        self.lease = lease
-        self.memory = memory
+        self.lease = lease * _HELD
+        self.memory = memory * _HELD
 
 
 class Coherence:
@@ -71,6 +76,8 @@ class Coherence:
         contact: when the last renewal that was answered had been sent.
         answered: when Redis last answered one.
         holder: the present id of this process; empty before the first lease.
+        epoch: the token of the epoch that it belongs to.
+        young_until: until then a writer may commit whose fence was lost before that epoch.
         signals: wakes those who wait for another's load, by digest.
     """
 
@@ -98,6 +105,7 @@ class Coherence:
         self.held_until = 0.0
         self.contact = self.answered = clock()
         self.holder = b""
+        self.epoch, self.young_until = b"", 0.0
         self._approved = self._trusted = b""
         self.signals = Signals()
         self.paused = False
@@ -291,7 +299,9 @@ class Coherence:
         self._failed = False
         self.holder = holder
         self._changes.forget()
-        for message in joined[1:]:  # announced before we could hear it
+        epoch, age_ms, *standing = joined
+        self.epoch, self.young_until = epoch[:TOKEN_BYTES], clock() + FENCE_SECONDS - max(0, age_ms) / 1000
+        for message in standing:  # announced before we could hear it
             self._write_down(decode_announcement(message))
         self._grant(sent)
         if self._trusts(holder):

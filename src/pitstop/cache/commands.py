@@ -6,10 +6,19 @@ from importlib.resources import files
 
 from pitstop.cache.redis.script import Script
 
-__all__ = ["TOKEN_BYTES", "Command", "Commands", "fresh_token", "is_clean", "may_have_run_out"]
+__all__ = [
+    "FENCE_SECONDS",
+    "TOKEN_BYTES",
+    "Command",
+    "Commands",
+    "fresh_token",
+    "is_clean",
+    "may_have_run_out",
+]
 
 Command = tuple[bytes, ...]
 
+FENCE_SECONDS = 30.0
 TOKEN_BYTES = 8
 _FENCE_BYTES = 29
 _ID_BYTES = 16
@@ -100,11 +109,21 @@ class Commands:
         return _script("release").call([self.token(tag)], [fence, fresh_token(), _ms(seconds)])
 
     def take_lock(
-        self, digest: str, load: bytes, holder: bytes, *, seconds: float, seize: bool = False
+        self,
+        digest: str,
+        load: bytes,
+        holder: bytes,
+        *,
+        seconds: float,
+        seize: bool = False,
+        stored: bytes = b"",
     ) -> Command:
-        """Take the load lock of a key (1), from another if need be, or be woken when it is given back (0)."""
-        args = [load, holder, _ms(seconds), b"%d" % seize]
-        return _script("lock").call([self.lock(digest)], args)
+        """Take the load lock of a key (1), from another if need be, or be woken when it is given back (0).
+
+        Neither (2) if what is stored does not begin as it did when it was looked at.
+        """
+        args = [load, holder, _ms(seconds), b"%d" % seize, stored]
+        return _script("lock").call([self.lock(digest), self.value(digest)], args)
 
     def drop(self, digest: str) -> Command:
         """Drop a value, and what a load under way is about to store."""

@@ -37,7 +37,7 @@ from pitstop.errors import RedisUnavailable, SettingsError
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
-__all__ = ["Core", "hits_and_calls"]
+__all__ = ["Core", "cache_of", "hits_and_calls"]
 
 _MIB = 1024 * 1024
 _PATIENT_SECONDS = 2.0
@@ -75,58 +75,58 @@ class Core:
         self._stats = Stats()
         self._commands = Commands(namespace)
         self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
-        self._client = Client(redis) if redis is not None and self.enabled else None
-        self._leave: Callable[[], None] | None = None
-        self._writes_matter = False
-        self._joining = threading.Lock()
         self._events: dict[str, dict[str, None]] = {}
-        keeping: dict[bytes, tuple[str, float]] = {}
-        self._coherence: Coherence | None = None
-        if self._client is not None:
-            self._upkeep = Upkeep(
-                self._client,
-                self._commands,
-                keeping=keeping,
-                renewals=self._renewals,
-            )
-            self._coherence = Coherence(
-                self._client,
-                commands=self._commands,
-                changes=self._changes,
-                policy=Policy(lease=lease, memory=lease if coherence == "strict" else bound or lease),
-                recover=self._recover,
-                trusts=self._trusts,
-                tick=self._tick,
-                drop=self._memory.drop,
-            )
-        soft = {"client": self._client, "coherence": self._coherence, "soft_seconds": soft_timeout}
-        self._driver = AsyncDriver(**soft)  # type: ignore[arg-type]
-        blocking = BlockingDriver(**soft)  # type: ignore[arg-type]
-        self._flows = Flows(
-            self._commands,
-            changes=self._changes,
-            memory=self._memory,
-            coherence=self._coherence,
-            stats=self._stats,
-            keeping=keeping,
-        )
+        self._client = Client(redis) if redis is not None and self.enabled else None
+        self._keeping: dict[bytes, tuple[str, float]] = {}
+        strict = coherence == "strict"
+        self._coherence = self._join_others(Policy(lease=lease, memory=lease if strict else bound or lease))
+        self._driver, self._blocking = self._drivers(soft_timeout)
         self._invalidation = Invalidation(
             self._commands,
             changes=self._changes,
             memory=self._memory,
             coherence=self._coherence,
             driver=self._driver,
-            blocking=blocking,
+            blocking=self._blocking,
             lease=lease,
-            strict=coherence == "strict",
+            strict=strict,
             forgives=on_fence_failure == "outbox",
         )
+        self._take_part_in_commits(namespace, refuses=on_fence_failure == "refuse")
+        self._serve_reads()
+        _caches.add(self)
+
+    def _join_others(self, policy: Policy) -> Coherence | None:
+        """What keeps this process in step with others; nothing where there is no Redis."""
+        if self._client is None:
+            return None
+        self._upkeep = Upkeep(self._client, self._commands, keeping=self._keeping, renewals=self._renewals)
+        return Coherence(
+            self._client,
+            commands=self._commands,
+            changes=self._changes,
+            policy=policy,
+            recover=self._recover,
+            trusts=self._trusts,
+            tick=self._tick,
+            drop=self._memory.drop,
+        )
+
+    def _drivers(self, soft_seconds: float) -> tuple[AsyncDriver, BlockingDriver]:
+        return (
+            AsyncDriver(client=self._client, coherence=self._coherence, soft_seconds=soft_seconds),
+            BlockingDriver(client=self._client, coherence=self._coherence, soft_seconds=soft_seconds),
+        )
+
+    def _take_part_in_commits(self, namespace: str, *, refuses: bool) -> None:
+        """What invalidates with a commit, and the outbox for commits that Redis cannot be told of."""
+        self._leave: Callable[[], None] | None = None
+        self._writes_matter = self._watches_engines = False
+        self._joining = threading.Lock()
         self._outbox: DatabaseOutbox | None = None
         if self._coherence is not None:
             # nobody waits for it: not the soft time-out, which a busy machine exceeds
-            patient = BlockingDriver(
-                client=self._client, coherence=self._coherence, soft_seconds=_PATIENT_SECONDS
-            )
+            _, patient = self._drivers(_PATIENT_SECONDS)
             self._outbox = DatabaseOutbox(
                 namespace,
                 tell=lambda tags: patient.drive(self._invalidation.telling(tags)),
@@ -135,23 +135,34 @@ class Core:
         self._fence = CommitFence(
             self._invalidation,
             driver=self._driver,
-            blocking=blocking,
-            refuses=on_fence_failure == "refuse",
+            blocking=self._blocking,
+            refuses=refuses,
             outbox=self._outbox,
             namespace=namespace,
+        )
+
+    def _serve_reads(self) -> None:
+        """What cached functions, responses and values by hand are read through."""
+        flows = Flows(
+            self._commands,
+            changes=self._changes,
+            memory=self._memory,
+            coherence=self._coherence,
+            stats=self._stats,
+            keeping=self._keeping,
         )
         self._parts = Parts(
             enabled=self.enabled,
             changes=self._changes,
             memory=self._memory,
             lease=self._coherence or Lease(),
-            loads=AsyncLoads(self._flows, self._driver),
-            blocking=BlockingLoads(self._flows, blocking),
+            loads=AsyncLoads(flows, self._driver),
+            blocking=BlockingLoads(flows, self._blocking),
             invalidation=self._invalidation,
             start=self._begin,
         )
         self._plain = PlainValues(
-            self._flows,
+            flows,
             driver=self._driver,
             invalidation=self._invalidation,
             changes=self._changes,
@@ -160,7 +171,6 @@ class Core:
             stats=self._stats,
             shared=self._client is not None,
         )
-        _caches.add(self)
 
     def __repr__(self) -> str:
         state = "off" if not self.enabled else "in memory" if self._client is None else "with Redis"
@@ -201,27 +211,30 @@ class Core:
 
         Close it when this process writes no more: commits after it invalidate nothing. It can be used again.
         """
-        self._leave_sessions()
-        if self._coherence is not None:
-            await asyncio.to_thread(self._coherence.close)
-        if self._outbox is not None:
-            self._outbox.close()
+        await asyncio.to_thread(self._end_threads)
         if self._client is not None:
             await self._client.close()
         self._drop_memory()
 
     def close_blocking(self) -> None:
         """As :meth:`close`, where nothing can be awaited: connections of event loops end with these."""
-        if self._coherence is not None:
-            self._coherence.close()
+        self._end_threads()
         if self._client is not None:
             self._client.close_blocking()
         self._drop_memory()
+
+    def _end_threads(self) -> None:
+        self._leave_sessions()
+        if self._coherence is not None:
+            self._coherence.close()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _begin(self) -> None:
         if self._writes_matter and self._leave is None:
             self._join_sessions()
         if self._coherence is not None:
+            self._watch_engines()  # before a lease: it is trusted when their commits under way have ended
             self._coherence.start()
 
     def _watch(self, *, track: bool) -> None:
@@ -254,7 +267,8 @@ class Core:
         return self._invalidation.renewals()
 
     def _watch_engines(self) -> None:
-        if self._outbox is not None:
+        if self._outbox is not None and not self._watches_engines:
+            self._watches_engines = True
             watch_engines(self._outbox)
 
     def _recover(self) -> None:
@@ -299,6 +313,11 @@ def hits_and_calls() -> tuple[int, int] | None:
     every = [each for cache in list(_caches) for each in cache._stats.snapshot().values()]
     hits = sum(each.memory_hits + each.redis_hits + each.stale_hits for each in every)
     return (hits, hits + sum(each.misses for each in every)) if every else None
+
+
+def cache_of(function: "Cached[..., Any]") -> Core:
+    """The cache that keeps the values of a function."""
+    return next(cache for cache in list(_caches) if function.unbound in cache._functions)
 
 
 def _leave() -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from concurrent.futures import Future
 from contextlib import closing
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command
-from pitstop.cache.effects import Call, Called, Steps, Wait
+from pitstop.cache.effects import Call, Called, Effect, Steps, Wait
 from pitstop.cache.redis import Client
 from pitstop.errors import RedisUnavailable
 
@@ -19,7 +20,29 @@ T = TypeVar("T")
 _BARRIER_SECONDS = 0.5
 
 
-class AsyncDriver:
+@dataclass(frozen=True, slots=True)
+class _End(Generic[T]):
+    """What a flow ended with."""
+
+    value: T
+
+
+def _resumed(flow: Steps[T], *, reply: Any = None, error: Exception | None = None) -> "Effect | _End[T]":
+    """What a flow asks for next, given the outcome of what it asked for last, or its end."""
+    try:
+        return flow.send(reply) if error is None else flow.throw(error)
+    except StopIteration as stop:
+        return _End(stop.value)
+
+
+class _Driver:
+    def __init__(self, *, client: Client | None, coherence: Coherence | None, soft_seconds: float) -> None:
+        self._client = client
+        self._coherence = coherence
+        self._soft_seconds = soft_seconds
+
+
+class AsyncDriver(_Driver):
     """Drives flows in an event loop.
 
     Args:
@@ -28,27 +51,18 @@ class AsyncDriver:
         soft_seconds: how long one exchange with Redis may take.
     """
 
-    def __init__(self, *, client: Client | None, coherence: Coherence | None, soft_seconds: float) -> None:
-        self._client = client
-        self._coherence = coherence
-        self._soft_seconds = soft_seconds
-
     async def drive(self, flow: Steps[T]) -> T:
         """Do what a flow asks for, to its end."""
         with closing(flow):
-            reply: Any = None
-            error: Exception | None = None
-            while True:
+            step = _resumed(flow)
+            while not isinstance(step, _End):
                 try:
-                    effect = flow.send(reply) if error is None else flow.throw(error)
-                except StopIteration as stop:
-                    found: T = stop.value
-                    return found
-                reply = error = None
-                try:
-                    reply = await self._do(effect)
-                except RedisUnavailable as unavailable:
-                    error = unavailable
+                    reply = await self._do(step)
+                except RedisUnavailable as error:
+                    step = _resumed(flow, error=error)
+                else:
+                    step = _resumed(flow, reply=reply)
+            return step.value
 
     async def _do(self, effect: Any) -> Any:
         if isinstance(effect, list):
@@ -74,30 +88,21 @@ class AsyncDriver:
         return await self._client.run(commands, seconds=self._soft_seconds)
 
 
-class BlockingDriver:
+class BlockingDriver(_Driver):
     """Drives flows in a thread; arguments as of :class:`AsyncDriver`."""
-
-    def __init__(self, *, client: Client | None, coherence: Coherence | None, soft_seconds: float) -> None:
-        self._client = client
-        self._coherence = coherence
-        self._soft_seconds = soft_seconds
 
     def drive(self, flow: Steps[T]) -> T:
         """Do what a flow asks for, to its end."""
         with closing(flow):
-            reply: Any = None
-            error: Exception | None = None
-            while True:
+            step = _resumed(flow)
+            while not isinstance(step, _End):
                 try:
-                    effect = flow.send(reply) if error is None else flow.throw(error)
-                except StopIteration as stop:
-                    found: T = stop.value
-                    return found
-                reply = error = None
-                try:
-                    reply = self._do(effect)
-                except RedisUnavailable as unavailable:
-                    error = unavailable
+                    reply = self._do(step)
+                except RedisUnavailable as error:
+                    step = _resumed(flow, error=error)
+                else:
+                    step = _resumed(flow, reply=reply)
+            return step.value
 
     def _do(self, effect: Any) -> Any:
         if isinstance(effect, list):
@@ -133,6 +138,8 @@ def _call(effect: Call) -> Called:
 
 
 async def _signalled(future: "Future[None]", seconds: float) -> bool:
+    if future.done():  # each turn of a busy loop takes a while
+        return _happened(future, 0.0)
     try:
         await asyncio.wait_for(asyncio.wrap_future(future), seconds)
     except (TimeoutError, RedisUnavailable):

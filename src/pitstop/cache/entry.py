@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-__all__ = ["COMPRESSED", "NEGATIVE", "TOKEN_BYTES", "Entry", "pack", "unpack"]
+__all__ = ["COMPRESSED", "HEAD_BYTES", "NEGATIVE", "TOKEN_BYTES", "Entry", "pack", "unpack"]
 
 NEGATIVE = 1
 COMPRESSED = 2
@@ -21,6 +21,7 @@ _VERSION = 1
 _NO_TAGS = 255
 _MOST = 254
 _HEAD = struct.Struct("<BBBBIIddd")
+HEAD_BYTES = _HEAD.size  # no two fills have the same
 _LENGTH = struct.Struct("<H")
 _TOKENS = [struct.Struct(f"{TOKEN_BYTES}s" * count) for count in range(256)]
 

@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pitstop.cache import ttl
@@ -18,7 +18,7 @@ from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
 from pitstop.cache.compression import compress, decompress
 from pitstop.cache.effects import Barrier, Call, Called, Flow, Outcome, Steps, Wait, checked
-from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
 from pitstop.cache.request import Request, key_tag
@@ -26,22 +26,33 @@ from pitstop.cache.stats import Stats
 from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
-__all__ = ["FENCE_SECONDS", "LOCK_SECONDS", "Flows"]
+__all__ = ["LOCK_SECONDS", "Flows"]
 
 log = logging.getLogger("pitstop.cache")
 
-FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
+_CHANGED = "what it read was changed meanwhile"
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
 @dataclass(slots=True)
 class _Sight:
-    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first."""
+    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first.
+
+    Attributes:
+        entry: if it holds.
+        tokens: of the tags of the request.
+        likely: tags that an entry carried which holds no more: a load may well find the same.
+        early: tokens of those, as they were before the load.
+        stored: how the stored entry begins; no other begins so.
+    """
 
     entry: Entry | None
     tokens: list[bytes | None]
+    likely: tuple[str, ...] = ()
+    early: dict[str, bytes | None] = field(default_factory=dict)
+    stored: bytes = b""
 
     @property
     def clean(self) -> bool:
@@ -145,7 +156,7 @@ class Flows:
         yield from self._renewed(request, sight)
         notes = Notes(self._changes, start=0, track=False)
         notes.depend(tags)
-        every, tokens = yield from self._captured(request, sight, notes)
+        every, tokens = yield from self._captured(request, sight, notes, self._changes.changes)
         if not all(map(is_clean, tokens)):
             return []
         called = Called(value, None, 0.0)
@@ -163,7 +174,7 @@ class Flows:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms / 1000):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
             return None
         try:
             value = request.recipe.codec.decode(
@@ -172,25 +183,24 @@ class Flows:
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
-        holds = self._holds(request, tags, start)
         counts = self._stats.of(request.recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
         if stale:
             counts.stale_hits += 1
-            counts.misses -= 1
-            return Outcome(value, tags, shareable=holds, stale=True)
+            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
         counts.redis_hits += 1
-        counts.misses -= 1  # it was counted before Redis was asked
-        held = None
-        if holds:
-            size = _PYTHON_SIZE * len(entry.payload)
-            held = self._hold(
-                request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size
-            )
-        return Outcome(value, tags, held, shareable=holds)
+        size = _PYTHON_SIZE * len(entry.payload)
+        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size)
+        # what is held was just looked at
+        return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, fresh_until: float, load_seconds: float) -> bool:
-        beta = request.recipe.early
-        return beta > 0 and ttl.refreshes_early(now, expiry=fresh_until, load_seconds=load_seconds, beta=beta)
+    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+        return ttl.refreshes_early(
+            now,
+            expiry=entry.fresh_until,
+            load_seconds=entry.load_ms / 1000,
+            beta=request.recipe.early,
+        )
 
     @property
     def changes(self) -> ChangeLog:
@@ -211,14 +221,14 @@ class Flows:
         if more:
             (tokens,) = checked((yield [(b"MGET", *map(self._commands.token, more))]))
             if not _has_tokens(sight, dict(zip(more, tokens, strict=True))):
-                sight.entry = None
+                sight.entry, sight.likely = None, more
         return sight
 
     def _seen(self, request: Request, replies: list[Any]) -> tuple[_Sight, tuple[str, ...]]:
         """What a look tells, and the tags whose tokens must still be looked at."""
         ((stored, *tokens),) = checked(replies)
         tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
-        sight = _Sight(None, tokens)
+        sight = _Sight(None, tokens, stored=(stored or b"")[:HEAD_BYTES])
         entry = unpack(stored) if stored is not None else None
         recipe = request.recipe
         # past its time it is only for those who can have it renewed without their caller
@@ -226,6 +236,7 @@ class Flows:
         if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
             return sight, ()
         if entry.tokens[: len(tokens)] != tuple(tokens):
+            sight.likely = entry.tags or ()
             return sight, ()
         sight.entry = entry
         return sight, entry.tags or ()
@@ -250,17 +261,20 @@ class Flows:
         try:
             for waited in (False, True):
                 yield from self._renewed(request, sight)
+                if sight.tokens[0] != coherence.epoch:  # another Redis, where nothing is known to us yet
+                    return (yield from self._bypass(request, start, "redis is away"))
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
                 try:
                     # who has waited for nothing does not wait again: callers would load one after the other
-                    taken = yield from self._take_lock(request, load, coherence, seize=waited)
+                    taken = yield from self._take_lock(request, sight, load, coherence, seize=waited)
                     if taken:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
                         return Outcome(None, (), missing=True)
-                    yield Wait(woken, LOCK_SECONDS)
+                    if taken is not None:
+                        yield Wait(woken, LOCK_SECONDS)
                 finally:
                     coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
@@ -272,23 +286,32 @@ class Flows:
             coherence.pause()
         return (yield from self._bypass(request, start, "redis is away"))
 
-    def _take_lock(self, request: Request, load: bytes, coherence: Coherence, *, seize: bool) -> Steps[bool]:
-        """Take the load lock, or be woken when it is given back."""
+    def _take_lock(
+        self, request: Request, sight: _Sight, load: bytes, coherence: Coherence, *, seize: bool
+    ) -> Steps[bool | None]:
+        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely.
+
+        Returns:
+            whether it was taken; None if another has stored something since it was looked at.
+        """
         seize = seize or request.mode == "refresh"
         lock = self._commands.take_lock(
-            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize
+            request.key, load, coherence.holder, seconds=LOCK_SECONDS, seize=seize, stored=sight.stored
         )
+        look = [(b"MGET", *map(self._commands.token, sight.likely))] if sight.likely else []
         try:
-            (taken,) = checked((yield [lock]))
+            taken, *seen = checked((yield [lock, *look]))
         except BaseException:  # cancelled, or no reply in time: it may have been taken
             self._keeping[load] = (request.key, 0.0)
             raise
-        return bool(taken == 1)
+        sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
+        return None if taken == 2 else bool(taken == 1)
 
     def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
         notes = self._notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
+        begun = self._changes.changes
         try:
             called: Called = yield Call(request.call, notes)
         except GeneratorExit:  # cancelled: nothing can be sent from here
@@ -296,16 +319,42 @@ class Flows:
             raise
         self._keeping.pop(load, None)
         tags = request.tags
+        held = self._answer(request, called, notes, start)
+        unproven = held is not None
         try:
-            if called.error is None:
-                tags, tokens = yield from self._captured(request, sight, notes)
+            if called.error is None and notes.obstacle == _CHANGED:
+                tags += tuple(sorted(notes.tags.difference(tags)))
+                self._may_keep(request, called, notes)
+            elif called.error is None:
+                tags, tokens = yield from self._captured(request, sight, notes, begun)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
-                    return (yield from self._fill(request, called, payload, tags, tokens, start, load))
+                    unproven = False
+                    return (yield from self._fill(request, called, payload, tags, tokens, start, load, held))
             yield [self._commands.fill(request.key, load, b"", seconds=1.0)]
         except RedisUnavailable:
             self.pause()
+        finally:
+            if unproven:  # a fence from before our lease is not in the log, and its writer may have died
+                self._memory.drop(request.key)
         return Outcome(called.value, tags, error=called.error, private=notes.private)
+
+    def _answer(self, request: Request, called: Called, notes: Notes, start: int) -> Held | None:
+        """Let go who waits for the load, before Redis has it: the change log alone says whether it holds.
+
+        A lease makes every writer wait until this log has what it is about to commit.
+        """
+        tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        fresh = self._fresh_seconds(request, called)
+        if request.answered is None or called.error or notes.obstacle or len(tags) > _KEPT_TAGS or fresh <= 0:
+            return None
+        since = min(start, notes.since)
+        held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
+        shareable = self._holds(request, tags, since)
+        request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        if not shareable:  # the next load waits for this one's lock
+            notes.refuse(_CHANGED)
+        return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
         """The value as Redis keeps it; a value that cannot be kept is only returned."""
@@ -333,27 +382,33 @@ class Flows:
             self._coherence.pause()
 
     def _captured(
-        self, request: Request, sight: _Sight, notes: Notes
+        self, request: Request, sight: _Sight, notes: Notes, begun: int
     ) -> Steps[tuple[tuple[str, ...], list[bytes | None]]]:
         """All tags and their tokens. Those that only the load made known are asked for after it: that is
         right only if nothing was announced for them since it began, which the barrier lets the log know.
+        Of the others the tokens tell, unless the server has lost a fence: what the log knows counts as well.
         """
         more = tuple(sorted(notes.tags.difference(request.tags)))
-        tokens = list(sight.tokens)
+        known = {tag: token for tag, token in sight.early.items() if is_clean(token)}
+        asked = [tag for tag in more if tag not in known]
         if len(more) > _KEPT_TAGS:
             notes.refuse(f"it depends on {len(more)} tags")
-        elif more:
+        elif asked:
             seconds = self._token_seconds(request)
-            replies = yield [self._commands.ask_token(tag, seconds=seconds) for tag in more]
-            tokens += checked(replies)
-        late = bool(more) or notes.since < notes.start
+            replies = checked((yield [self._commands.ask_token(tag, seconds=seconds) for tag in asked]))
+            known.update(zip(asked, replies, strict=True))
+        tokens = [*sight.tokens, *[known[tag] for tag in more if tag in known]]
+        late = bool(asked) or notes.since < notes.start
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
+        if not self._is_up():  # without a lease the log may not know
+            notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
-        if not self._changes.unchanged(tags if notes.since < notes.start else more, notes.since):
-            notes.refuse("what it read was changed meanwhile")
+        late_tags = tags if notes.since < notes.start else asked
+        if not (self._changes.unchanged(tags, begun) and self._changes.unchanged(late_tags, notes.since)):
+            notes.refuse(_CHANGED)
         return tags, tokens
 
     def _may_keep(self, request: Request, called: Called, notes: Notes) -> bool:
@@ -372,6 +427,7 @@ class Flows:
         tokens: list[bytes | None],
         start: int,
         load: bytes,
+        held: Held | None,
     ) -> Flow:
         fresh = self._fresh_seconds(request, called)
         stored = self._packed(request, called, payload, tags, tokens, fresh)
@@ -381,7 +437,7 @@ class Flows:
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
         size = _PYTHON_SIZE * len(payload)
-        held = self._hold(request, called.value, tags, start, fresh, called.seconds, size)
+        held = held or self._hold(request, called.value, tags, start, fresh, called.seconds, size)
         shareable = now == tokens and self._holds(request, tags, start)
         return Outcome(called.value, tags, held, shareable=shareable)
 

@@ -1,47 +1,36 @@
-"""Cached functions: what ``@cache.cached`` makes of a function or method, async or sync."""
+"""Cached functions: what those of both kinds, async and sync, have in common."""
 
-import asyncio
-import copy
 import functools
-import inspect
-import logging
-import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import date
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 from uuid import UUID
-
-from sqlalchemy.util import await_only, greenlet_spawn
-from sqlalchemy.util.concurrency import in_greenlet
 
 from pitstop.cache.clock import clock
 from pitstop.cache.effects import Outcome
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.memory import Held
-from pitstop.cache.notes import current_notes, notes_here
+from pitstop.cache.notes import notes_here
 from pitstop.cache.parts import Parts
 from pitstop.cache.redis.link import pack
 from pitstop.cache.request import Recipe, Request, namespace_tag, with_families
 from pitstop.cache.stats import Counts
-from pitstop.errors import RedisUnavailable
 
-__all__ = ["AsyncCached", "Cached", "SyncCached"]
-
-log = logging.getLogger("pitstop.cache")
+__all__ = ["MISSING", "Bound", "Cached"]
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 R = TypeVar("R")
-S = TypeVar("S")
 
 # What equals only its like if the types are equal: not float (0.0 and -0.0), Decimal or datetime (two zones).
 _FLAT = frozenset({int, str, bytes, bool, type(None), UUID, date})
-_MISSING: Any = object()
+MISSING: Any = object()
 _MOST_AT_HAND = 1_000
 
 
-class Cached(Generic[P, R]):
-    """A function whose values are kept. :class:`AsyncCached` and :class:`SyncCached` are the two kinds.
+class Cached(ABC, Generic[P, R]):
+    """A function whose values are kept. ``AsyncCached`` and ``SyncCached`` are the two kinds.
 
     Args:
         function: what makes the values.
@@ -86,12 +75,17 @@ class Cached(Generic[P, R]):
         self._shortcuts: dict[Any, dict[Any, Held]] = {}
         # a key or tag that a function of the user's makes may be another one next time
         self._memorable = not (ignored or keys.is_custom or any(map(callable, tags)))
-        self._calls: dict[Any, dict[Any, tuple[str, tuple[str, ...], bytes]]] = {}
-        self._at_hand = 0
+        self._kinds: set[Any] = set()
+        self._requests: OrderedDict[Any, Request] = OrderedDict()
         self._fixed = (namespace_tag(recipe.namespace),)
 
     def __repr__(self) -> str:
         return f"<cached {self._recipe.name}>"
+
+    @property
+    def unbound(self) -> "Cached[..., Any]":
+        """The cached function of a method; of a function, itself."""
+        return getattr(self, "_cached", self)
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of the value of these arguments."""
@@ -102,7 +96,7 @@ class Cached(Generic[P, R]):
         self._shortcuts = {}
 
     def _peek(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The value in memory if it certainly holds now, else ``_MISSING``. This is the hot path."""
+        """The value in memory if it certainly holds now, else ``MISSING``. This is the hot path."""
         if len(args) == 1 and not kwargs and not self._ignored:
             (call,) = args
             table = self._shortcuts.get(type(call))
@@ -113,13 +107,13 @@ class Cached(Generic[P, R]):
             table = self._shortcuts.get(types)
         held = None if table is None else table.get(call)
         if held is None:
-            return _MISSING
+            return MISSING
         changes = self._changes
-        if held.checked != changes.changes and not self._still_holds(held):
-            return _MISSING
+        if held.checked != changes.changes and not held.still_holds(changes):
+            return MISSING
         now = clock()
         if now >= held.fresh_until or now >= self._lease.memory_until:
-            return _MISSING
+            return MISSING
         held.used = True
         counts = self._counts
         counts.memory_hits += 1
@@ -130,21 +124,14 @@ class Cached(Generic[P, R]):
             notes.depend(held.tags)
         return held.value
 
+    @abstractmethod
     def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Call the function behind the caller's back, and count whether it gives what memory gave."""
-        raise NotImplementedError
 
     def _judge(self, held: Held, value: Any) -> None:
         """Only what still counts as true can be found out to be false: a change under way is not stale."""
-        if clock() < held.fresh_until and self._still_holds(held):
+        if clock() < held.fresh_until and held.still_holds(self._changes):
             self._counts.compared(same=value == held.value, age=clock() - held.since)
-
-    def _still_holds(self, held: Held) -> bool:
-        number = self._changes.changes  # before the look: what comes after it is looked at next time
-        if not self._changes.unchanged(held.tags, held.checked):
-            return False
-        held.checked = number
-        return True
 
     def _counting(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -156,80 +143,164 @@ class Cached(Generic[P, R]):
         )
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        key, tags, look = self._known(args, kwargs)
-        call = functools.partial(self._function, *args, **kwargs)
-        given = (*args, *kwargs.values()) if kwargs else args
-        return Request(self._recipe, key, tags, call, look, given)
-
-    def _known(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...], bytes]:
-        """Key, tags and packed look of a call: those of the latest calls are at hand."""
+        """What a call asks for: those of the latest calls are at hand."""
         if not self._memorable:
-            return (*self._named(args, kwargs), b"")
-        types, call = _place(args, kwargs)
-        table = self._calls.get(types)
-        known = None if table is None else table.get(call)
-        if known is None:
-            key, tags = self._named(args, kwargs)
-            known = key, tags, pack(self._parts.flows.looking(key, tags))
-            if _is_flat(args, kwargs):
-                self._at_hand = self._at_hand + 1 if self._at_hand < _MOST_AT_HAND else 0
-                if not self._at_hand:
-                    self._calls = {}
-                self._calls.setdefault(types, {})[call] = known
-        return known
+            return self._made(args, kwargs)
+        place = _place(args, kwargs)
+        if place[0] not in self._kinds:  # what is not flat may not even have a hash
+            if not _is_flat(args, kwargs):
+                return self._made(args, kwargs)
+            self._kinds.add(place[0])
+        request = self._requests.get(place)
+        if request is None:
+            request = self._made(args, kwargs)
+            request = request.ready(pack(self._parts.flows.looking(request.key, request.tags)))
+            self._requests[place] = request
+            if len(self._requests) > _MOST_AT_HAND:  # one for one: no call pays for a thousand
+                self._requests.popitem(last=False)
+        return request
+
+    def _made(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        key, tags = self._named(args, kwargs)
+        call = functools.partial(self._function, *args, **kwargs)
+        return Request(self._recipe, key, tags, call, given=(*args, *kwargs.values()))
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         own = self._keys.tags(self._tags, args, kwargs) if self._tags else ()
         tags = self._fixed + with_families(own) if own else self._fixed
         return self._keys.digest(args, kwargs), tags
 
+    def _recalled(
+        self, request: Request, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, Held | None]:
+        """What memory gives by the key: a value, an old one while it is loaded anew, or MISSING.
+
+        With MISSING may come what memory holds all the same, for the case that loading fails.
+        """
+        held, fresh = self._remembered(request)
+        if held is None:
+            self._counts.misses += 1
+            return MISSING, None
+        if fresh:
+            self._counts.memory_hits += 1
+            self._remember(held, args, kwargs)
+            return self._passed_on(held.value, held.tags), held
+        if self._recipe.repeatable:
+            self._counts.stale_hits += 1
+            self._renew(request, held, args, kwargs)
+            return self._passed_on(held.value, held.tags), held
+        self._counts.misses += 1
+        return MISSING, held
+
     def _remembered(self, request: Request) -> tuple[Held | None, bool]:
         """What memory holds that has not been invalidated, and whether it is still fresh."""
         held = self._parts.memory.get(request.key)
-        now = clock()
-        if held is None or now >= held.stale_until or now >= self._lease.memory_until:
+        if held is None:
             return None, False
-        if not self._still_holds(held):
+        now = clock()
+        if now >= held.stale_until or now >= self._lease.memory_until:
+            return None, False
+        if not held.still_holds(self._changes):
             return None, False
         return held, now < held.fresh_until
 
-    def _remember(self, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _to_refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        self._parts.start()
+        return self._request(args, kwargs).to("refresh")
+
+    def _renew(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Load anew behind the caller's back, unless that is being done."""
+        if held is not None:
+            if held.refreshing:
+                return
+            held.refreshing = True
+        self._renew_behind(request.to("renew"), held, args, kwargs)
+
+    @abstractmethod
+    def _renew_behind(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Have the value loaded without waiting for it."""
+
+    def _renewed(
+        self,
+        outcome: Outcome | None,
+        held: Held | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Such a load has ended; None if it was given up."""
+        if held is not None:
+            held.refreshing = False
+        if outcome is not None and outcome.held is not None:
+            self._remember(outcome.held, args, kwargs)
+
+    def _remember(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Let the next call with such arguments find it without a key."""
-        if held is None or held.shortcut is not None:
+        if held.shortcut is not None:
             return
         if self._ignored:
             args, kwargs = self._counting(args, kwargs)
         if not _is_flat(args, kwargs):
             return
         types, call = _place(args, kwargs)
-        table = self._shortcuts.setdefault(types, {})
-        table[call] = held
-        held.shortcut = (table, call)
-        if not held.fresh_until:  # dropped meanwhile
-            table.pop(call, None)
-
-    def _found(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._counts.memory_hits += 1
-        self._remember(held, args, kwargs)
-        return self._passed_on(held.value, held.tags)
+        held.found_by(self._shortcuts.setdefault(types, {}), call)
 
     def _passed_on(self, value: Any, tags: tuple[str, ...]) -> Any:
-        notes = current_notes()
+        notes = notes_here()
         if notes is not None:
             notes.depend(tags)
         return value
 
     def _taken(
-        self, outcome: Outcome, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        request: Request,
+        outcome: Outcome,
+        held: Held | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         """The value of a load, or an older one if it failed."""
         if outcome.error is not None:
-            if held is None or not self._still_holds(held):
+            if held is None or not held.still_holds(self._changes):
                 raise outcome.error
             self._counts.stale_hits += 1
             return self._passed_on(held.value, held.tags)
-        self._remember(outcome.held, args, kwargs)
+        if outcome.stale:
+            self._renew(request, None, args, kwargs)
+        if outcome.held is not None:
+            self._remember(outcome.held, args, kwargs)
         return self._passed_on(outcome.value, outcome.tags)
+
+
+class Bound(Cached[P, R]):
+    """A cached method of one object: hands calls on, the object before their arguments."""
+
+    def __init__(self, cached: Any, instance: Any) -> None:
+        self._cached = cached
+        self._instance = instance
+
+    def __repr__(self) -> str:
+        return f"{self._cached!r} of {self._instance!r}"
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """As of the function."""
+        found: str = self._cached.key(self._instance, *args, **kwargs)
+        return found
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """As of the function."""
+        return self._cached.invalidate(self._instance, *args, **kwargs)
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """As of the function."""
+        return self._cached.refresh(self._instance, *args, **kwargs)
+
+    def bypass(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """As of the function."""
+        return self._cached.bypass(self._instance, *args, **kwargs)
 
 
 def _is_flat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -244,258 +315,3 @@ def _place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     if len(args) == 1:
         return type(args[0]), args[0]
     return tuple(map(type, args)), args
-
-
-class AsyncCached(Cached[P, R]):
-    """A cached async function."""
-
-    # what asyncio.iscoroutinefunction and, from Python 3.12, inspect.iscoroutinefunction look for
-    _is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", None)
-    _is_coroutine_mark = getattr(inspect, "_is_coroutine_mark", None)
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The value, from wherever it is had soonest."""
-        value = self._peek(args, kwargs)
-        if value is _MISSING:
-            value = await self._get(args, kwargs)
-        return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
-
-    @overload
-    def __get__(self, instance: None, owner: Any) -> Self: ...
-
-    @overload
-    def __get__(
-        self: "AsyncCached[Concatenate[S, Q], R]", instance: S, owner: Any
-    ) -> "AsyncCached[Q, R]": ...
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        return self if instance is None else _BoundAsync(self, instance)
-
-    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Drop the value of these arguments, in every process.
-
-        When it returns, no process serves it any more. Raises RedisUnavailable if Redis cannot be told.
-        """
-        await self._parts.invalidation.drop([self.key(*args, **kwargs)])
-
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function, keep its value and return it."""
-        request = self._request(args, kwargs)
-        request.mode = "refresh"
-        self._parts.start()
-        outcome = await self._parts.loads.get(request)
-        return self._taken(outcome, None, args, kwargs)  # type: ignore[no-any-return]
-
-    async def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself: nothing is read from the cache, nothing kept."""
-        return await cast("Awaitable[R]", self._function(*args, **kwargs))
-
-    async def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._parts.enabled:
-            return await self._function(*args, **kwargs)
-        request = self._request(args, kwargs)
-        held, fresh = self._remembered(request)
-        if held is not None and fresh:
-            return self._found(held, args, kwargs)
-        if held is not None and self._recipe.repeatable:
-            self._counts.stale_hits += 1
-            self._renew(request, held, args, kwargs)
-            return self._passed_on(held.value, held.tags)
-        self._parts.start()
-        self._counts.misses += 1
-        loads, outcome = self._parts.loads, None
-        start = self._changes.changes
-        replies = loads.look(request)  # the shortest way: most calls that memory does not answer end here
-        if replies is not None:
-            try:
-                outcome = loads.flows.hit(request, await replies, start)
-            except RedisUnavailable:
-                loads.flows.pause()
-        if outcome is None:
-            outcome = await loads.get(request)
-        if outcome.stale:
-            self._renew(request, None, args, kwargs)
-        return self._taken(outcome, held, args, kwargs)
-
-    def _renew(
-        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Load anew behind the caller's back."""
-        if held is not None and held.refreshing:
-            return
-        if held is not None:
-            held.refreshing = True
-        request.mode = "renew"
-        _behind(self._renewed(request, held, args, kwargs))
-
-    def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _behind(self._compared(held, args, kwargs))
-
-    async def _compared(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._judge(held, await self._function(*args, **kwargs))
-
-    async def _renewed(
-        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        try:
-            outcome = await self._parts.loads.get(request)
-            self._remember(outcome.held, args, kwargs)
-        finally:
-            if held is not None:
-                held.refreshing = False
-
-
-_background: set["asyncio.Task[None]"] = set()
-
-
-def _behind(work: Coroutine[Any, Any, None]) -> None:
-    """Do something behind the caller's back; a failure is logged, for nobody waits for it."""
-    task = asyncio.create_task(work)
-    _background.add(task)
-    task.add_done_callback(_ended)
-
-
-def _ended(task: "asyncio.Task[None]") -> None:
-    _background.discard(task)
-    if not task.cancelled() and task.exception() is not None:
-        log.warning("a cached function failed in the background", exc_info=task.exception())
-
-
-class _BoundAsync(AsyncCached[P, R]):
-    """A cached async method of one object."""
-
-    def __init__(self, cached: "AsyncCached[Any, R]", instance: Any) -> None:
-        self._cached = cached
-        self._instance = instance
-
-    def __repr__(self) -> str:
-        return f"{self._cached!r} of {self._instance!r}"
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._cached(self._instance, *args, **kwargs)
-
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        return self._cached.key(self._instance, *args, **kwargs)
-
-    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        await self._cached.invalidate(self._instance, *args, **kwargs)
-
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._cached.refresh(self._instance, *args, **kwargs)
-
-    async def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._cached.bypass(self._instance, *args, **kwargs)
-
-
-class SyncCached(Cached[P, R]):
-    """A cached sync function."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The value, from wherever it is had soonest."""
-        value = self._peek(args, kwargs)
-        if value is _MISSING:
-            value = self._get(args, kwargs)
-        return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
-
-    @overload
-    def __get__(self, instance: None, owner: Any) -> Self: ...
-
-    @overload
-    def __get__(self: "SyncCached[Concatenate[S, Q], R]", instance: S, owner: Any) -> "SyncCached[Q, R]": ...
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        return self if instance is None else _BoundSync(self, instance)
-
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """As of :class:`AsyncCached`."""
-        self._parts.invalidation.drop_blocking([self.key(*args, **kwargs)])
-
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As of :class:`AsyncCached`."""
-        request = self._request(args, kwargs)
-        request.mode = "refresh"
-        self._parts.start()
-        return self._taken(self._load(request), None, args, kwargs)  # type: ignore[no-any-return]
-
-    def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """As of :class:`AsyncCached`."""
-        return cast("R", self._function(*args, **kwargs))
-
-    def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._parts.enabled:
-            return self._function(*args, **kwargs)
-        request = self._request(args, kwargs)
-        held, fresh = self._remembered(request)
-        if held is not None and fresh:
-            return self._found(held, args, kwargs)
-        if held is not None and self._recipe.repeatable:
-            self._counts.stale_hits += 1
-            self._renew(request, held, args, kwargs)
-            return self._passed_on(held.value, held.tags)
-        self._parts.start()
-        self._counts.misses += 1
-        outcome = self._load(request)
-        if outcome.stale:
-            self._renew(request, None, args, kwargs)
-        return self._taken(outcome, held, args, kwargs)
-
-    def _load(self, request: Request) -> Outcome:
-        if not in_greenlet():
-            return self._parts.blocking.get(request)
-        # below run_sync of an async session: nobody may hold up the event loop
-        request.call = functools.partial(greenlet_spawn, request.call)
-        return await_only(self._parts.loads.get(request))
-
-    def _renew(
-        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        if held is not None and held.refreshing:
-            return
-        if held is not None:
-            held.refreshing = True
-        request.mode = "renew"
-        threading.Thread(target=self._renewed, args=(request, held, args, kwargs), daemon=True).start()
-
-    def _compare(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        threading.Thread(target=self._compared, args=(held, args, kwargs), daemon=True).start()
-
-    def _compared(self, held: Held, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        try:
-            self._judge(held, self._function(*args, **kwargs))
-        except Exception:
-            log.warning("a cached function failed in the background", exc_info=True)
-
-    def _renewed(
-        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        try:
-            self._remember(self._parts.blocking.get(request).held, args, kwargs)
-        finally:
-            if held is not None:
-                held.refreshing = False
-
-
-class _BoundSync(SyncCached[P, R]):
-    """A cached sync method of one object."""
-
-    def __init__(self, cached: "SyncCached[Any, R]", instance: Any) -> None:
-        self._cached = cached
-        self._instance = instance
-
-    def __repr__(self) -> str:
-        return f"{self._cached!r} of {self._instance!r}"
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._cached(self._instance, *args, **kwargs)
-
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        return self._cached.key(self._instance, *args, **kwargs)
-
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        self._cached.invalidate(self._instance, *args, **kwargs)
-
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._cached.refresh(self._instance, *args, **kwargs)
-
-    def bypass(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._cached.bypass(self._instance, *args, **kwargs)

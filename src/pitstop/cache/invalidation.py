@@ -3,17 +3,16 @@
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
-from pitstop.cache.commands import Command, Commands
+from pitstop.cache.commands import FENCE_SECONDS, Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.effects import Steps, Wait, checked
-from pitstop.cache.flow import FENCE_SECONDS
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
@@ -24,7 +23,9 @@ __all__ = ["FENCE_SECONDS", "Fence", "Invalidation"]
 log = logging.getLogger("pitstop.cache")
 
 _TOKEN_SECONDS = 86_400.0
-_MARGIN = 1.05  # clocks of two machines do not run equally fast
+# of a lease, so that a writer waits no longer than one in all; a holder stops sooner (see Policy), by more
+# than clocks of two machines differ in that time
+_WAITED = 0.95
 _JOIN_SECONDS = 1.0
 _AT_ONCE = 500  # tags in one exchange
 
@@ -146,7 +147,7 @@ class Invalidation:
             yield from self._joined(self._coherence)
             checked((yield [self._voiding(tag) for tag in tags]))
             self._write_down(tags)
-            yield from self._announce(tags, self._coherence, fence=_new_id(), seconds=0.0)
+            yield from self._announce(tags, self._coherence, fence=_new_id())
         except RedisUnavailable:
             yield from self._told_late_or_refused(tags)
 
@@ -173,7 +174,7 @@ class Invalidation:
             return False
         if self._strict:
             # there may be no lease to be acknowledged to; who does not hear of it within one has none either
-            yield Wait(Future(), self._lease * _MARGIN)
+            yield Wait(Future(), self._lease * _WAITED)
         return True
 
     def _write_down(self, tags: tuple[str, ...]) -> None:
@@ -209,7 +210,7 @@ class Invalidation:
             yield from self._joined(self._coherence)
             checked((yield commands))
             self._write_down(tags)
-            yield from self._announce(tags, self._coherence, fence=_new_id(), seconds=0.0)
+            yield from self._announce(tags, self._coherence, fence=_new_id())
         except RedisUnavailable:
             self._write_down(tags)
             self.remember(tags)
@@ -229,11 +230,12 @@ class Invalidation:
         yield from self._joined(coherence)
         until = clock() + FENCE_SECONDS  # by our clock it ends sooner than by that of Redis
         standing = Fence(fence, tags, until)
+        # in one exchange: all that matters is that both are done, and written down here, before COMMIT
+        fenced = [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]
         try:
-            checked((yield [self._commands.fence(tag, fence, seconds=FENCE_SECONDS) for tag in tags]))
-            self._changes.open(fence, tags, until=until)
-            self.standing[fence] = standing
-            yield from self._announce(tags, coherence, fence=fence, seconds=FENCE_SECONDS)
+            yield from self._announce(
+                tags, coherence, fence=fence, first=fenced, told=lambda: self._fenced(standing)
+            )
         except BaseException:
             self.standing.pop(fence, None)
             self._changes.close(fence, tags)
@@ -241,6 +243,10 @@ class Invalidation:
             raise
         self._away_since = None
         return standing
+
+    def _fenced(self, fence: Fence) -> None:
+        self._changes.open(fence.id, fence.tags, until=fence.until)
+        self.standing[fence.id] = fence
 
     def renewals(self) -> list[Command]:
         """The commands that keep the fences of commits that take long; in the coherence thread."""
@@ -274,15 +280,17 @@ class Invalidation:
         if coherence is None:
             return
         try:
+            message = encode_announcement(Announcement(fence.id, coherence.holder, False, fence.tags))
             commands = [self._commands.release(tag, fence.id, seconds=_TOKEN_SECONDS) for tag in fence.tags]
-            stood = checked((yield commands))
-            if all(stood):
-                message = Announcement(fence.id, coherence.holder, False, fence.tags)
-                checked((yield [self._commands.tell(encode_announcement(message), fence.id)]))
-            else:  # the server has lost it: somebody may have kept what was before the commit
-                yield from self._announce(fence.tags, coherence, fence=_new_id(), seconds=0.0)
+            *stood, _ = checked((yield [*commands, self._commands.tell(message, fence.id)]))
+            if not all(stood):  # the server has lost it: somebody may have kept what was before the commit
+                yield from self._announce(fence.tags, coherence, fence=_new_id())
         except RedisUnavailable:  # it may be away because it was started anew, without the fence
             yield from self._told_late(fence.tags)
+
+    def abandon(self, fence: Fence) -> None:
+        """Let a fence run out: nobody knows whether what it fenced was committed, or will be."""
+        self.standing.pop(fence.id, None)
 
     def sweep(self) -> None:
         """Take off the fences that were put up in vain; in the coherence thread, at each renewal."""
@@ -299,21 +307,34 @@ class Invalidation:
         checked((yield [self._commands.tell(encode_announcement(message), fence)]))
 
     def _announce(
-        self, tags: tuple[str, ...], coherence: Coherence, *, fence: bytes, seconds: float
+        self,
+        tags: tuple[str, ...],
+        coherence: Coherence,
+        *,
+        fence: bytes,
+        first: Sequence[Command] = (),
+        told: Callable[[], None] | None = None,
     ) -> Steps[None]:
-        """Tell all holders, and in strict mode wait until each has acknowledged or lost its lease."""
-        own = coherence.holder
+        """Tell all holders, and in strict mode wait until each has acknowledged or lost its lease.
+
+        Args:
+            first: the commands that put the fence up; none if there is no fence.
+            told: called when all is sent, before anybody is waited for.
+        """
+        own, seconds = coherence.holder, FENCE_SECONDS if first else 0.0
         gathered = coherence.gather(fence)
         try:
             message = encode_announcement(Announcement(fence, own, self._strict, tags, seconds))
-            (reply,) = checked((yield [self._commands.announce(message, fence, seconds=seconds)]))
-            age, flat = reply
+            announce = self._commands.announce(message, fence, seconds=seconds)
+            *_, (age, flat) = checked((yield [*first, announce]))
+            if told is not None:
+                told()
             holders = dict(zip(flat[::2], flat[1::2], strict=True))
             holders.pop(own, None)
             gathered.expect(holders)
             if not self._strict:
                 return
-            lease = self._lease * _MARGIN
+            lease = self._lease * _WAITED
             if not (yield Wait(gathered.done, lease)):
                 yield [self._commands.remove(gathered.silent())]
             elif age < lease * 1000:  # who held a lease before this epoch began is not among the holders
@@ -336,7 +357,7 @@ class Invalidation:
         if whole or self._away_since is None or coherence.answered > self._away_since:
             self._away_since = clock()  # from the failure: others may have renewed just before it
         since = self._away_since
-        while (left := since + self._lease * _MARGIN - clock()) > 0:
+        while (left := since + self._lease * _WAITED - clock()) > 0:
             yield Wait(coherence.renewed(), left)
             if coherence.answered > since and not whole:
                 return False

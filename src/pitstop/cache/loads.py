@@ -21,14 +21,31 @@ _turns = itertools.count(1)
 
 
 class _Share:
-    """One load and who waits for it."""
+    """One load and who waits for it.
 
-    __slots__ = ("task", "turn", "waiting")
+    Attributes:
+        task: the load, to its end.
+        answer: what those who wait get before Redis has it; cancelled if there is none; None if all wait.
+        turn: when it began.
+        waiting: how many wait.
+    """
 
-    def __init__(self, task: "asyncio.Task[Outcome]") -> None:
+    __slots__ = ("answer", "task", "turn", "waiting")
+
+    def __init__(
+        self, task: "asyncio.Task[Outcome]", answer: "asyncio.Future[Outcome] | None" = None
+    ) -> None:
         self.task = task
+        self.answer = answer
         self.turn = next(_turns)
         self.waiting = 0
+        if answer is not None:
+            task.add_done_callback(lambda _: answer.cancel())
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether those who waited for the load have it."""
+        return self.answer is not None and self.answer.done() and not self.answer.cancelled()
 
 
 class AsyncLoads:
@@ -52,12 +69,11 @@ class AsyncLoads:
             return None
         if self._shares and (id(asyncio.get_running_loop()), request.key) in self._shares:
             return None
-        packed = request.look or pack(self.flows.looking(request.key, request.tags))
-        return self._driver.ask(packed)
+        return self._driver.ask(request.look or pack(self.flows.looking(request.key, request.tags)))
 
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
-        request.private = reason_for_privacy(request.given)
+        request = request.kept_private(reason_for_privacy(request.given))
         alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
@@ -73,10 +89,14 @@ class AsyncLoads:
                 return outcome
 
     def _begin(self, place: tuple[int, str], request: Request) -> _Share:
+        answer: asyncio.Future[Outcome] | None = None
+        if request.prompt:
+            answer = asyncio.get_running_loop().create_future()
+            request = request.answering(answer.set_result)
         # a context of its own: notes that the load leaves there are not its caller's
         flow = self._driver.drive(self.flows.fetch(request))
         task = asyncio.create_task(flow, context=contextvars.copy_context())
-        share = _Share(task)
+        share = _Share(task, answer)
         if request.private:
             return share
         self._shares[place] = share
@@ -85,21 +105,26 @@ class AsyncLoads:
             if self._shares.get(place) is share:
                 del self._shares[place]
 
+        if answer is not None:  # who asks after it finds it in memory, or knows of a change that it does not
+            answer.add_done_callback(ended)
         task.add_done_callback(ended)
         return share
 
     async def _wait(self, share: _Share) -> Outcome | None:
         """The outcome; None if the load was cancelled and we were not."""
+        # who comes after the answer may know of a change that it does not
+        awaited = share.task if share.answer is None or share.is_answered else share.answer
         share.waiting += 1
         try:
-            await asyncio.wait([share.task])
+            await asyncio.wait([awaited])
         except asyncio.CancelledError:
-            if share.waiting == 1:
+            if share.waiting == 1 and not share.is_answered:
                 share.task.cancel()
             raise
         finally:
             share.waiting -= 1
-        return None if share.task.cancelled() else share.task.result()
+        ended = share.task if awaited.cancelled() else awaited
+        return None if ended.cancelled() else ended.result()
 
 
 class BlockingLoads:
@@ -118,7 +143,7 @@ class BlockingLoads:
 
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
-        request.private = reason_for_privacy(request.given)
+        request = request.kept_private(reason_for_privacy(request.given))
         alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
         if request.mode == "read" and request.key not in self._shares and self.flows.may_look:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 
 __all__ = ["Held", "Memory", "size_of"]
@@ -65,6 +66,21 @@ class Held:
         self.used = False
         self.refreshing = False
         self.shortcut: tuple[dict[Any, Held], Any] | None = None
+
+    def still_holds(self, changes: ChangeLog) -> bool:
+        """Whether nothing that it depends on has changed since it was last looked at."""
+        number = changes.changes  # before the look: what comes after it is looked at next time
+        if not changes.unchanged(self.tags, self.checked):
+            return False
+        self.checked = number
+        return True
+
+    def found_by(self, table: "dict[Any, Held]", call: Any) -> None:
+        """Put it where a call finds it without a key, too."""
+        table[call] = self
+        self.shortcut = (table, call)
+        if not self.fresh_until:  # dropped meanwhile
+            table.pop(call, None)
 
 
 class Memory:

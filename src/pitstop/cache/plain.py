@@ -95,11 +95,7 @@ class PlainValues:
         now = clock()
         if held is None or now >= held.fresh_until or now >= self._lease.memory_until:
             return None
-        number = self._changes.changes
-        if not self._changes.unchanged(held.tags, held.checked):
-            return None
-        held.checked = number
-        return held
+        return held if held.still_holds(self._changes) else None
 
     def _set_here(self, values: Mapping[str, Any], fresh: float, tags: tuple[str, ...]) -> bool:
         for value in values.values():

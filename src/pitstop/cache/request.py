@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from pitstop.cache.codec import Codec
 from pitstop.cache.ttl import Adaptive
 
@@ -20,6 +22,8 @@ __all__ = [
 
 
 KEY_TAG = "k:"
+
+Mode = Literal["read", "refresh", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,8 @@ class Recipe:
     repeatable: bool = True
 
 
-@dataclass(slots=True)
-class Request:
-    """One call.
+class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five times as long to make
+    """One call, or all calls with the same arguments.
 
     Attributes:
         recipe: of its function.
@@ -63,6 +66,8 @@ class Request:
         look: the packed command that reads its value; empty where it is not at hand.
         given: the arguments.
         private: why what the load gives may be its caller's alone; empty if it may not.
+        prompt: whether the caller gets what was loaded before Redis has it.
+        answered: called with that.
         mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
     """
 
@@ -73,7 +78,29 @@ class Request:
     look: bytes = b""
     given: tuple[Any, ...] = ()
     private: str = ""
-    mode: Literal["read", "refresh", "renew"] = "read"
+    prompt: bool = False
+    answered: Callable[[Any], None] | None = None
+    mode: Mode = "read"
+
+    def ready(self, look: bytes) -> "Request":
+        """The same with the command that reads its value."""
+        return msgspec.structs.replace(self, look=look)
+
+    def to(self, mode: Mode) -> "Request":
+        """The same in another mode."""
+        return msgspec.structs.replace(self, mode=mode)
+
+    def kept_private(self, why: str) -> "Request":
+        """The same for its caller alone; itself where there is no reason for that."""
+        return msgspec.structs.replace(self, private=why) if why else self
+
+    def called_by(self, call: Callable[[], Any]) -> "Request":
+        """The same with something else that makes the value."""
+        return msgspec.structs.replace(self, call=call)
+
+    def answering(self, answered: Callable[[Any], None]) -> "Request":
+        """The same with somebody who is told as soon as the function has answered."""
+        return msgspec.structs.replace(self, answered=answered)
 
 
 def user_tag(tag: str) -> str:

@@ -1,6 +1,5 @@
 """Whole responses, kept as bytes: the ASGI middleware that ``cache.responses`` makes."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -9,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from pitstop.cache.background import behind
 from pitstop.cache.capture import ASGIApp, ASGIScope, Capture, NotKept, Receive, Send
 from pitstop.cache.clock import clock
 from pitstop.cache.effects import Outcome
@@ -159,7 +159,7 @@ class ResponseCache:
     def _holds(self, held: Held) -> bool:
         """Whether a value in memory certainly holds now."""
         changes = self._changes
-        if held.checked != changes.changes and not self._still_holds(held):
+        if held.checked != changes.changes and not held.still_holds(changes):
             return False
         now = clock()
         if now >= held.fresh_until or now >= self._lease.memory_until:
@@ -171,14 +171,7 @@ class ResponseCache:
 
     def _may_serve_stale(self, held: Held) -> bool:
         """Whether a value is only past its time: nothing that it depends on has changed."""
-        return clock() < min(held.stale_until, self._lease.memory_until) and self._still_holds(held)
-
-    def _still_holds(self, held: Held) -> bool:
-        number = self._changes.changes  # before the look: what comes after it is looked at next time
-        if not self._changes.unchanged(held.tags, held.checked):
-            return False
-        held.checked = number
-        return True
+        return clock() < min(held.stale_until, self._lease.memory_until) and held.still_holds(self._changes)
 
     async def _get(
         self, scope: ASGIScope, receive: Receive, send: Send, headers: dict[bytes, bytes], place: Any
@@ -247,7 +240,7 @@ class ResponseCache:
             self._options.note_tags(capture.scope)
             return page
 
-        return Request(recipe=self._recipe, key=key, tags=self._tags, call=call)
+        return Request(recipe=self._recipe, key=key, tags=self._tags, call=call, prompt=True)
 
     def _renew(self, key: str, held: Held | None, capture: Capture, place: Any) -> None:
         """Load anew behind the client's back."""
@@ -255,11 +248,7 @@ class ResponseCache:
             return
         if held is not None:
             held.refreshing = True
-        request = self._request(key, capture)
-        request.mode = "renew"
-        task = asyncio.create_task(self._renewed(request, held, place))
-        _background.add(task)
-        task.add_done_callback(_background.discard)
+        behind(self._renewed(self._request(key, capture).to("renew"), held, place))
 
     async def _renewed(self, request: Request, held: Held | None, place: Any) -> None:
         try:
@@ -292,11 +281,7 @@ class ResponseCache:
         """Let the next request like this find it without a key."""
         if held is None or held.shortcut is not None:
             return
-        table = self._shortcuts
-        table[place] = held
-        held.shortcut = (table, place)
-        if not held.fresh_until:  # dropped meanwhile
-            table.pop(place, None)
+        held.found_by(self._shortcuts, place)
 
     def _key(self, place: tuple[Any, ...]) -> tuple[str, bytes | None]:
         """The key, and the query that the application is to see if not all of it counts."""
@@ -331,9 +316,6 @@ class ResponseCache:
             return True
         self._passing.pop(key, None)
         return False
-
-
-_background: set["asyncio.Task[None]"] = set()
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pitstop.cli import bench, cache, demo, doctor, fix, forecast, indexes, run, serve, statements
+from pitstop.cli import bench, cache, cache_warm, demo, doctor, fix, forecast, indexes, run, serve, statements
 from pitstop.errors import PitstopError
 
 __all__ = ["app", "main"]
@@ -34,6 +34,7 @@ app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+cache.app.command("warm")(cache_warm.warm)
 app.add_typer(cache.app, name="cache")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pitstop.cache import Cache
     from pitstop.cache.inspection import RedisReport
 
-__all__ = ["app"]
+__all__ = ["app", "connected", "database_url"]
 
 app = typer.Typer(
     help="The outbox and triggers of a cache in PostgreSQL; what is in Redis, seen and dropped.",
@@ -146,7 +146,7 @@ def _carry_out(
     """Print statements, or run them."""
     from pitstop.cache.triggers import apply as run
 
-    with _connected(_database_url(dsn)) as connection:
+    with connected(database_url(dsn)) as connection:
         statements = ddl(connection)
         if apply and statements:
             run(connection, statements)
@@ -164,7 +164,8 @@ def _carry_out(
 
 
 @contextmanager
-def _connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
+def connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
+    """A connection to a database; its errors say which one."""
     import psycopg
 
     from pitstop.servers.address import libpq_url, place
@@ -177,7 +178,8 @@ def _connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
         raise ServerNotFound(f"the database at {place(dsn)} cannot be used: {reason}") from error
 
 
-def _database_url(given: str | None) -> str:
+def database_url(given: str | None) -> str:
+    """The database that is given, or that of the settings."""
     from pitstop.settings import load_settings
 
     configured = load_settings().database_url
@@ -201,7 +203,7 @@ def _waiting(dsn: str, namespace: str) -> dict[str, Any]:
     """What waits in the outbox."""
     from pitstop.cache.outbox import outbox_sql
 
-    with _connected(dsn) as connection:
+    with connected(dsn) as connection:
         row = connection.execute("SELECT to_regclass('pitstop_outbox') IS NOT NULL").fetchone()
         if not row or not row[0]:
             return {"installed": False, "rows": 0, "oldest_seconds": None}

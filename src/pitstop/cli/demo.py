@@ -85,7 +85,7 @@ class _Demo:
         self._command("bench", _SERVICE, *forms, *length, "--out", str(report / "tuned"), measuring=True)
         self._say("8  Write while reading: clients check that no answer is older than what was acknowledged")
         mixed = ["--forms", "tuned,cached", "--scenario", "BlogMixed", "--only", "throughput"]
-        length = ["--seconds", f"{2 * seconds:g}", "--repeat", "1", "--warmup", "2"]
+        length = ["--seconds", f"{2 * seconds:g}", "--repeat", "1", "--warmup", "4"]
         self._command("bench", _SERVICE, *mixed, *length, "--out", str(report / "mixed"), measuring=True)
 
     def _say(self, text: str) -> None:

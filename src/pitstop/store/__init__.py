@@ -6,6 +6,7 @@ merge into it at once. Values of parameters are never kept.
 
 from pitstop.store.reader import read_store, reset_store
 from pitstop.store.totals import (
+    CacheTotals,
     Latency,
     NPlusOneTotals,
     Observations,
@@ -16,6 +17,7 @@ from pitstop.store.totals import (
 from pitstop.store.writer import Store
 
 __all__ = [
+    "CacheTotals",
     "Latency",
     "NPlusOneTotals",
     "Observations",

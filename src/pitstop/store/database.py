@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 FILE_NAME = "store.sqlite"
-VERSION = 2
+VERSION = 3
 _ASIDE_NAME = "store.aside.sqlite"
 _APPLICATION_ID = 0x50495453  # "PITS": `file store.sqlite` tells it apart
 _SIDE_FILES = ("-wal", "-shm", "-journal")

@@ -10,6 +10,7 @@ from typing import Any
 from pitstop.errors import StoreError
 from pitstop.store import database
 from pitstop.store.totals import (
+    CacheTotals,
     Latency,
     Location,
     NPlusOneTotals,
@@ -80,6 +81,8 @@ def _read(connection: sqlite3.Connection) -> Observations:
         places = (finding.query_location, finding.location, finding.callers)
         found.n_plus_one[*row[:5], *places] = finding
     _read_statement_latency(connection, found)
+    for row in connection.execute("SELECT namespace, hits, misses, refused FROM cache"):
+        found.caches[row[0]] = CacheTotals(*row)
     for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
         unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
         found.unused_columns[unused.key] = unused

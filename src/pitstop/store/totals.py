@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
+    "CacheTotals",
     "Latency",
     "Location",
     "NPlusOneKey",
@@ -191,12 +192,40 @@ class UnusedColumn:
 
 
 @dataclass(slots=True)
+class CacheTotals:
+    """All calls that caches were asked for in one namespace.
+
+    Attributes:
+        namespace: of the caches.
+        hits, misses: calls that were answered by a cache, and those that waited for a load.
+        refused: loads whose value was not kept.
+    """
+
+    namespace: str
+    hits: int = 0
+    misses: int = 0
+    refused: int = 0
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of calls that a cache answered, 0..1; 0 of none."""
+        return self.hits / (self.hits + self.misses) if self.hits + self.misses else 0.0
+
+    def add(self, other: "CacheTotals") -> None:
+        """Add the counts of another one."""
+        self.hits += other.hits
+        self.misses += other.misses
+        self.refused += other.refused
+
+
+@dataclass(slots=True)
 class Observations:
     """What was observed, folded; what the store merges in and what it gives back.
 
     Attributes:
         scopes, statements, n_plus_one: totals by their keys.
         unused_columns: columns that routes load and cannot show.
+        caches: what caches were asked for, by namespace.
         statement_latency: how the times of a statement are distributed, by its fingerprint.
     """
 
@@ -205,6 +234,8 @@ class Observations:
     n_plus_one: dict[NPlusOneKey, NPlusOneTotals] = field(default_factory=dict)
     statement_latency: dict[str, Latency] = field(default_factory=dict)
     unused_columns: dict[UnusedColumnKey, UnusedColumn] = field(default_factory=dict)
+    caches: dict[str, CacheTotals] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.scopes) + len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
+        loads = len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
+        return len(self.scopes) + loads + len(self.caches)

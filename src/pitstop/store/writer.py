@@ -10,6 +10,7 @@ from pitstop.errors import StoreError
 from pitstop.store import database
 from pitstop.store.database import question
 from pitstop.store.totals import (
+    CacheTotals,
     Latency,
     Location,
     NPlusOneTotals,
@@ -149,6 +150,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
         ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
+        ("merge_cache", map(_cache_row, observations.caches.values())),
     ):
         connection.executemany(question(name), rows)
 
@@ -192,6 +194,10 @@ def _unused_column_row(each: UnusedColumn) -> Row:
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
         *(each.entity, each.attribute, each.table, each.column, each.type),
     )
+
+
+def _cache_row(each: CacheTotals) -> Row:
+    return (each.namespace, each.hits, each.misses, each.refused)
 
 
 def _n_plus_one_row(each: NPlusOneTotals) -> Row:

@@ -24,6 +24,8 @@ from tests.cache.server import OwnRedis
 __all__ = ["Figure", "Ground", "bounded", "cold_key", "hang", "killed", "strict", "troubled", "write_latency"]
 
 LEASE = 1.0
+BLOCK = 25  # commits
+PAUSE = 0.01  # between them, seconds: one that follows at once waits for the disk to be done with the last
 SOFT = 0.1
 
 
@@ -150,15 +152,24 @@ def troubled(
     ]
 
 
-def write_latency(ground: Ground, *, commits: int) -> list[Figure]:
-    """What the cache adds to a commit: with all processes alive, and with one frozen."""
+def write_latency(ground: Ground, *, commits: int, slack: float = 0.0) -> list[Figure]:
+    """What the cache adds to a commit: with all processes alive, and with one frozen.
+
+    Args:
+        slack: seconds that other work on the machine may add.
+    """
     with ground.party("latency", rows=4 * commits) as party:
         first = party.workers[0]
         first.do("write", row=0)  # the first one waits out the lease before this epoch
-        alive = sorted(first.do("commits", rows=list(range(commits)))["write_seconds"])
-        first.do("silence")
-        without = sorted(first.do("commits", rows=list(range(commits)))["write_seconds"])
-        first.do("speak")
+        alive, without = [], []
+        for begin in range(0, commits, BLOCK):  # in turn: what else the machine does is in both
+            rows = list(range(begin, min(begin + BLOCK, commits)))
+            alive += first.do("commits", rows=rows, pause=PAUSE)["write_seconds"]
+            first.do("silence")
+            without += first.do("commits", rows=rows, pause=PAUSE)["write_seconds"]
+            first.do("speak")
+        alive.sort()
+        without.sort()
         with _frozen(party):
             frozen = first.do("commits", rows=list(range(5)))["write_seconds"]
     added = _at(alive, 0.5) - _at(without, 0.5)
@@ -167,12 +178,17 @@ def write_latency(ground: Ground, *, commits: int) -> list[Figure]:
     return [
         Figure("commit, no cache: p50 / p99", f"{_ms(without, 0.5)} / {_ms(without, 0.99)}"),
         Figure("commit, 4 processes alive: p50 / p99", f"{_ms(alive, 0.5)} / {_ms(alive, 0.99)}"),
-        Figure("commit: added p50 / p99", f"{added * 1000:.1f} / {added99 * 1000:.1f} ms"),
+        Figure(
+            "commit: added p50 / p99",
+            f"{added * 1000:.1f} / {added99 * 1000:.1f} ms",
+            "p99 <= 5 ms",
+            added99 <= 0.005 + slack,
+        ),
         Figure(
             "commit, one process frozen: the first",
             f"{frozen[0] * 1000:.0f} ms",
-            f"<= {LEASE * 1.05:g} s + 0.3 s",
-            frozen[0] <= LEASE * 1.05 + 0.3,
+            f"<= {LEASE:g} s",
+            frozen[0] <= LEASE + slack,
         ),
         Figure("commit, one process frozen: later ones", f"{later * 1000:.0f} ms", "< 0.5 s", later < 0.5),
     ]

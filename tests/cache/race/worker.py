@@ -62,6 +62,11 @@ class Worker:
         await self.cache.start(seconds=10.0)
         return {"up": True}
 
+    async def begin(self) -> dict[str, Any]:
+        """Start without waiting until Redis is used."""
+        self.cache._begin()
+        return {}
+
     async def race(
         self,
         *,
@@ -227,12 +232,14 @@ class Worker:
 
     async def silence(self) -> dict[str, Any]:
         """Commit without the cache from now on."""
-        self._rules, self.cache._fence._rules = self.cache._fence._rules, []
+        fence = self.cache._fence
+        self._told = fence._rules, fence.tracks
+        fence._rules, fence.tracks = [], False
         return {}
 
     async def speak(self) -> dict[str, Any]:
         """Commit with it again."""
-        self.cache._fence._rules = self._rules
+        self.cache._fence._rules, self.cache._fence.tracks = self._told
         return {}
 
     async def linger(self, *, seconds: float, steady: bool = False) -> dict[str, Any]:

@@ -33,17 +33,19 @@ async def test_replies_reach_their_callers(connection: Connection) -> None:
     assert len(clients.splitlines()) == 1
 
 
-async def test_one_write_for_one_turn(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked in one turn of the loop reaches the socket as one piece."""
+async def test_one_write_for_what_a_turn_leaves_waiting(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first command of a turn of the loop leaves at once, all others of that turn in one piece."""
     await echo(connection, 0)
     writes = []
-    assert connection._link is not None
-    transport = connection._link._transport
+    assert connection.link is not None
+    transport = connection.link._transport
     assert transport is not None
     plain = transport.write
     monkeypatch.setattr(transport, "write", lambda data: (writes.append(data), plain(data)))
     await asyncio.gather(*[echo(connection, number) for number in range(20)])
-    assert len(writes) == 1
+    assert len(writes) == 2
 
 
 async def test_cancelled_callers_disturb_nobody(connection: Connection) -> None:
@@ -92,18 +94,18 @@ async def test_a_silent_server_is_left(
     """A connection that stays silent long after its caller left is given up, and made anew later."""
     monkeypatch.setattr("pitstop.cache.redis.link.DEAD_SECONDS", 0.1)
     await echo(connection, 0)
-    link = connection._link
+    link = connection.link
     own_redis.freeze()
     with pytest.raises(RedisUnavailable):
         await echo(connection, 1, 0.02)
     for _ in range(500):
-        if connection._link is None:
+        if connection.link is None:
             break
         await asyncio.sleep(0.01)
     own_redis.thaw()
     await asyncio.sleep(0.05)
     await echo(connection, 2)
-    assert connection._link is not link
+    assert connection.link is not link
 
 
 async def test_error_replies_come_in_place(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.rules import (
+    cold_cache,
     forbidden_load,
     large_result,
     n_plus_one,
@@ -29,4 +30,5 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     unindexed_foreign_key.examine,
     sequential_scan.examine,
     unused_columns.examine,
+    cold_cache.examine,
 )

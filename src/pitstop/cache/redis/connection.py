@@ -14,28 +14,28 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """An auto-pipelining connection: what many tasks ask in one turn of the loop leaves in one write.
+    """An auto-pipelining connection: what many tasks ask in one turn of the loop leaves together.
 
+    The first command leaves at once where nothing is under way, the others of that turn in one write.
     For commands that answer at once: not for ``SUBSCRIBE``, ``BLPOP`` and their like, which would hold up
     everybody behind them. The commands of one call stay together, so ``MULTI`` ... ``EXEC`` may be one call.
 
     Args:
         address: where the server is.
         connect_seconds: to wait for the connection and its greeting.
+
+    Attributes:
+        hello: what the server said of itself.
+        link: what stands now; None until somebody has opened it.
     """
 
     def __init__(self, address: Address, *, connect_seconds: float = 1.0) -> None:
         self.address = address
         self.hello: dict[str, Any] = {}
         self._connect_seconds = connect_seconds
-        self._link: Link | None = None
+        self.link: Link | None = None  # an attribute: a property costs the shortest way its time
         self._opening: asyncio.Task[RedisUnavailable | None] | None = None
         self._backoff = Backoff()
-
-    @property
-    def link(self) -> Link | None:
-        """What stands now; None until somebody has opened it."""
-        return self._link
 
     async def run(self, commands: Sequence[Command], *, seconds: float) -> list[Any]:
         """Send commands and wait for their replies, in order.
@@ -52,7 +52,7 @@ class Connection:
         """
         if not commands:
             return []
-        link = self._link
+        link = self.link
         if link is None:
             deadline = asyncio.get_running_loop().time() + seconds
             link = await self._opened(seconds)
@@ -65,22 +65,22 @@ class Connection:
 
     def drop(self) -> None:
         """Give the connection up; callers that wait get ``RedisUnavailable``, the next call connects anew."""
-        if self._link is not None:
-            self._link.abort()
+        if self.link is not None:
+            self.link.abort()
 
     async def close(self) -> None:
         """Close the connection; callers that wait get ``RedisUnavailable``. The next call opens it again."""
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
-        if self._link is not None:
-            await self._link.close()
+        if self.link is not None:
+            await self.link.close()
 
     def reset_after_fork(self) -> None:
         """In a child process: forget the connection, which is the parent's."""
-        if self._link is not None:
-            self._link.forget()
-        self._link = self._opening = None
+        if self.link is not None:
+            self.link.forget()
+        self.link = self._opening = None
         self._backoff = Backoff()
 
     async def _opened(self, seconds: float) -> Link:
@@ -90,8 +90,8 @@ class Connection:
             self._backoff.check()
             opening = self._opening = asyncio.create_task(self._open())
         done, _ = await asyncio.wait([opening], timeout=seconds)
-        if self._link is not None:
-            return self._link
+        if self.link is not None:
+            return self.link
         if done and not opening.cancelled() and (reason := opening.result()) is not None:
             raise RedisUnavailable(str(reason))
         raise lost(self.address, f"no connection within {seconds:g} s")
@@ -105,7 +105,7 @@ class Connection:
                 replies = await link.ask(greeting(self.address), self._connect_seconds)
                 self.hello = welcome(self.address, replies)
             self._backoff.succeeded()
-            self._link = link
+            self.link = link
         except TimeoutError:
             return self._backoff.failed(
                 lost(self.address, f"no connection within {self._connect_seconds:g} s")
@@ -116,7 +116,7 @@ class Connection:
             return self._backoff.failed(error)
         finally:
             self._opening = None
-            if link is not None and link is not self._link:
+            if link is not None and link is not self.link:
                 link.abort()
         return None
 
@@ -131,4 +131,4 @@ class Connection:
         return (await loop.create_connection(make, address.host, address.port, ssl=address.tls()))[1]
 
     def _lost(self, reason: RedisUnavailable) -> None:
-        self._link = None
+        self.link = None

@@ -15,6 +15,9 @@ Command = tuple[bytes, ...]
 
 pack = cast("Callable[[Command], bytes]", pack_command)  # its own annotation says a tuple of one
 
+# invalidations come as pushes beside replies, in their order: RESP2 has none
+_RESP3 = "it does not speak RESP3 (HELLO 3): use redis 6.2 or later, and no proxy that knows RESP2 alone"
+
 
 def greeting(address: Address) -> list[Command]:
     """What to send first."""
@@ -31,20 +34,22 @@ def welcome(address: Address, replies: list[Any]) -> dict[str, Any]:
     """What the server says of itself (mode, role, version), from its replies to :func:`greeting`.
 
     Raises:
-        RedisUnavailable: it does not let us in, or is older than Redis 6.
+        RedisUnavailable: it does not let us in, or it (or a proxy before it) does not speak RESP3.
     """
     for reply in replies:
         if isinstance(reply, ReplyError):
             raise RedisUnavailable(f"redis at {address} refuses us: {_cure(str(reply))}")
+    hello = replies[0]
+    if not isinstance(hello, dict):  # asked for RESP3, and answered in RESP2 all the same
+        raise RedisUnavailable(f"redis at {address} refuses us: {_RESP3}")
     return {
-        key.decode(): value.decode() if isinstance(value, bytes) else value
-        for key, value in replies[0].items()
+        key.decode(): value.decode() if isinstance(value, bytes) else value for key, value in hello.items()
     }
 
 
 def _cure(reason: str) -> str:
-    if reason.startswith("ERR unknown command"):
-        return "it does not know HELLO: use redis 6.2 or later"
+    if reason.lower().startswith("err unknown command") or reason.startswith("NOPROTO"):
+        return _RESP3
     if reason.startswith("NOAUTH"):
         return "it wants a password: write redis://:password@host:port/0"
     if reason.startswith("WRONGPASS"):

@@ -1,7 +1,7 @@
 """One asyncio connection to Redis: batches go out together, replies come back in order.
 
-This is the hot path of the whole cache: one future for a batch, one write for all batches of a turn of
-the loop, one timer for all of them.
+This is the hot path of the whole cache: one future for a batch, one timer for all of them, and one write
+for all batches of a turn of the loop, but for the one that finds nothing under way: it leaves at once.
 """
 
 import asyncio
@@ -62,7 +62,8 @@ class Link(asyncio.Protocol):
         self._gone = loop.create_future()
 
     def ask(self, commands: Sequence[Command], seconds: float) -> "asyncio.Future[list[Any]]":
-        """Queue a batch of one command or more; it leaves in one piece at the end of this turn of the loop.
+        """Send a batch of one command or more, in one piece: at once where nothing is under way, else at the
+        end of this turn of the loop, with those of others.
 
         Raises:
             RedisUnavailable: the connection is lost, or too much is waiting to be sent.
@@ -73,29 +74,20 @@ class Link(asyncio.Protocol):
         waiting = transport.get_write_buffer_size()
         if waiting > BACKLOG_BYTES:
             raise lost(self._address, f"{waiting} bytes are waiting to be sent")
-        loop = self._loop
-        deadline = loop.time() + seconds
-        future: asyncio.Future[list[Any]] = loop.create_future()
-        if not self._outgoing:
-            loop.call_soon(self._flush)
-        if len(commands) == 1:
-            self._outgoing.append(pack(commands[0]))
-        else:
-            self._outgoing.extend([pack(command) for command in commands])
-        self._batches.append(_Batch(future, len(commands), deadline))
-        if deadline < self._timer_at:
-            self._arm(deadline)
-        return future
+        return self.ask_packed([pack(command) for command in commands], seconds)
 
-    def ask_packed(self, packed: bytes, seconds: float) -> "asyncio.Future[list[Any]]":
-        """The same for one command that is packed already."""
+    def ask_packed(self, packed: Sequence[bytes], seconds: float) -> "asyncio.Future[list[Any]]":
+        """The same for commands that are packed already, on a connection that stands."""
         loop = self._loop
         deadline = loop.time() + seconds
         future: asyncio.Future[list[Any]] = loop.create_future()
-        if not self._outgoing:
-            loop.call_soon(self._flush)
-        self._outgoing.append(packed)
-        self._batches.append(_Batch(future, 1, deadline))
+        if self._outgoing or self._batches or self._transport is None:
+            if not self._outgoing:
+                loop.call_soon(self._flush)
+            self._outgoing.extend(packed)
+        else:  # nobody to wait for: a turn of the loop costs as much as the command itself
+            self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
+        self._batches.append(_Batch(future, len(packed), deadline))
         if deadline < self._timer_at:
             self._arm(deadline)
         return future

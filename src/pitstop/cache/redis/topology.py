@@ -67,7 +67,7 @@ class Client:
             return None
         pool = self._pools.get(asyncio.get_running_loop())
         link = None if pool is None else pool.connection(topology.masters[0]).link
-        return None if link is None or link.lost is not None else link.ask_packed(packed, seconds)
+        return None if link is None or link.lost is not None else link.ask_packed((packed,), seconds)
 
     async def run(
         self,

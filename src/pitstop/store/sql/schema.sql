@@ -79,3 +79,10 @@ CREATE TABLE IF NOT EXISTS n_plus_one (
     callers TEXT NOT NULL,
     PRIMARY KEY (scope_kind, scope, kind, parent, relationship, query_location, location, callers)
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS cache (
+    namespace TEXT PRIMARY KEY,
+    hits INTEGER NOT NULL,
+    misses INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+) WITHOUT ROWID;
