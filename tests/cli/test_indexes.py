@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from pitstop.servers.address import libpq_url
 
@@ -33,12 +34,20 @@ SELECT * FROM nowhere;
 
 
 def pitstop(directory: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run it; a password of an address goes through the environment, where nobody else can see it."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
-    command = [sys.executable, "-m", "pitstop", *arguments]
+    for url in (each for each in arguments if "://" in each):
+        environ["PGPASSWORD"] = str(make_url(url).password)
+    shown = [bare(each) if "://" in each else each for each in arguments]
+    command = [sys.executable, "-m", "pitstop", *shown]
     done = subprocess.run(
         command, cwd=directory, env=environ, capture_output=True, text=True, timeout=150, check=False
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def bare(url: str) -> str:
+    return make_url(url).set(password=None).render_as_string(hide_password=False)
 
 
 @pytest.fixture

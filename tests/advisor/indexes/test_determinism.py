@@ -10,6 +10,7 @@ from pitstop.servers import Servers
 from tests.advisor.indexes.test_kinds import KINDS
 
 PROGRAM = """
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +18,10 @@ from pitstop.advisor.indexes import WorkloadStatement, advise
 from pitstop.advisor.whatif import open_whatif
 from pitstop.servers.private import Servers
 
-url, directory = sys.argv[1:3]
+url, directory = os.environ["DATABASE"], sys.argv[1]
 private = frozenset(["postgresql"])
 servers = Servers(database_url=url, redis_url=None, directory=Path(directory), private=private)
-statements = [WorkloadStatement(text, weight) for weight, text in enumerate(sys.argv[3:], 1)]
+statements = [WorkloadStatement(text, weight) for weight, text in enumerate(sys.argv[2:], 1)]
 with open_whatif(url, servers=servers) as whatif:
     print(asdict(advise(whatif, statements)))
 """
@@ -35,7 +36,7 @@ def advice(url: str, servers: Servers, seed: int) -> str:
         str(servers.directory),
         *(each for each, _ in KINDS.values()),
     ]
-    environ = {**os.environ, "PYTHONHASHSEED": str(seed)}
+    environ = {**os.environ, "PYTHONHASHSEED": str(seed), "DATABASE": url}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
