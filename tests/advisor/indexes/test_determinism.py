@@ -32,7 +32,6 @@ def advice(url: str, servers: Servers, seed: int) -> str:
         sys.executable,
         "-c",
         PROGRAM,
-        url,
         str(servers.directory),
         *(each for each, _ in KINDS.values()),
     ]
