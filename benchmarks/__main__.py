@@ -1,7 +1,8 @@
 """``python -m benchmarks [NAME ...]``: run the named benchmarks, or all of them.
 
 ``python -m benchmarks cache [--only QUESTION ...] [--quick]`` runs apart: its peers have an environment of
-their own (``make bench-cache``). ``cache_race`` runs apart too: it takes half an hour (``make race``).
+their own (``make bench-cache``). ``cache_race`` runs apart too: it takes half an hour (``make race``);
+``indexes`` takes some minutes.
 """
 
 import sys
@@ -22,7 +23,7 @@ NAMES = (
     "bulk_update",
     "explain",
 )
-APART = ("cache", "cache_race")
+APART = ("cache", "cache_race", "indexes")
 
 
 def main() -> int:

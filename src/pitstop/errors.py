@@ -9,6 +9,7 @@
     │   ├── ServerNotFound     no server program, or nobody answers at the address
     │   └── ServerStartFailed  a private server did not come up; carries its log
     ├── StoreError             the local record cannot be read or written
+    ├── WhatIfError            a copy of a database's statistics that cannot be made or asked
     ├── FixError               source fixes
     │   └── FixRefused         a fix that cannot be made safely
     ├── CacheError             the cache
@@ -51,6 +52,7 @@ __all__ = [
     "StoreError",
     "UncacheableValue",
     "UnkeyableArgument",
+    "WhatIfError",
     "require",
 ]
 
@@ -86,6 +88,12 @@ class ServerStartFailed(ServerError):
 class StoreError(PitstopError):
     """The local record cannot be read or written. Cure: point ``PITSTOP_STORE`` at a writable
     directory, or delete the directory it names (it holds observations only).
+    """
+
+
+class WhatIfError(PitstopError):
+    """The statistics of a database cannot be copied, or no statement of the workload can be planned on the
+    copy. Cure: in the message; most often a right that the user lacks, or ``pitstop[servers]``.
     """
 
 
@@ -152,6 +160,7 @@ class PoolExhausted(PoolError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
 
 class PlanError(PitstopError):
     """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole

@@ -1,6 +1,7 @@
 """What a database says of itself, read in one read-only transaction with a time limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
@@ -13,7 +14,16 @@ from pitstop.errors import ServerNotFound
 from pitstop.postgres.address import conninfo
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "ask", "read_catalog", "read_statements"]
+__all__ = [
+    "Catalog",
+    "ColumnWidth",
+    "ForeignKey",
+    "Table",
+    "ask",
+    "read_catalog",
+    "read_only",
+    "read_statements",
+]
 
 Answer = TypeVar("Answer")
 
@@ -94,8 +104,28 @@ def read_statements(url: str) -> ServerStatements:
     return ask(url, query_statements)
 
 
+@contextmanager
+def read_only(url: str) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
+    """A connection that can change nothing and waits at most five seconds for an answer.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses a question.
+    """
+    try:
+        with psycopg.connect(conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+            connection.read_only = True
+            connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
+            yield connection
+    except psycopg.Error as error:
+        raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
+
+
 def ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
-    """Put a question to a database: in a read-only transaction, no query of it longer than five seconds.
+    """Put a question to a database, on a connection as :func:`read_only` gives it.
 
     Args:
         url: ``postgresql://...``, with or without a driver name.
@@ -105,13 +135,8 @@ def ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answ
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
-    try:
-        with psycopg.connect(conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
-            connection.read_only = True
-            connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
-            return question(connection)
-    except psycopg.Error as error:
-        raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
+    with read_only(url) as connection:
+        return question(connection)
 
 
 def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:

@@ -10,7 +10,7 @@ from pitstop.servers.address import asyncpg_url, psycopg_url, verify_postgresql,
 from pitstop.servers.lease import Lease
 from pitstop.servers.program import Kind
 
-__all__ = ["Servers", "open_servers", "private_servers"]
+__all__ = ["Servers", "open_servers", "own_postgresql", "private_servers"]
 
 DATABASE_VARIABLE = "PITSTOP_DATABASE_URL"
 REDIS_VARIABLE = "PITSTOP_REDIS_URL"
@@ -123,6 +123,27 @@ def open_servers(
     }
     asked: dict[Kind, bool] = {"postgresql": postgresql, "redis": redis}
     kinds = [kind for kind, wanted in asked.items() if wanted and given[kind] is None]
+    with _leased(given, kinds, directory, temporary=temporary) as servers:
+        yield servers
+
+
+@contextmanager
+def own_postgresql() -> Iterator[Servers]:
+    """A temporary PostgreSQL that is private whatever the settings say: for what needs its files.
+
+    Raises:
+        ServerNotFound: no server program is installed.
+        ServerStartFailed: it did not come up; the message holds the end of its log.
+    """
+    given: dict[Kind, str | None] = {"postgresql": None, "redis": None}
+    with _leased(given, ["postgresql"], None, temporary=True) as servers:
+        yield servers
+
+
+@contextmanager
+def _leased(
+    given: dict[Kind, str | None], kinds: list[Kind], directory: Path | None, *, temporary: bool
+) -> Iterator[Servers]:
     with ExitStack() as stack:
         urls, directory = dict(given), directory if kinds else None
         if kinds:
