@@ -204,7 +204,7 @@ async def test_outbox_of_the_primary(
     cache.use_replica(replica, primary=primary)
     orders = Orders(replica)
     read = _reader(cache, orders)
-    await asyncio.to_thread(read, 3)
+    await asyncio.to_thread(orders.total, 3)
     await cache.start()
     await asyncio.to_thread(eventually, lambda: _keeps(read, orders), "the cache is trusted, and keeps")
     assert await asyncio.to_thread(read, 3) == 30
