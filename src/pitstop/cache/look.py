@@ -12,7 +12,7 @@ from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean
 from pitstop.cache.compression import decompress
 from pitstop.cache.effects import Outcome, Steps, checked
-from pitstop.cache.entry import HEAD_BYTES, TOKEN_BYTES, Entry, unpack
+from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, TOKEN_BYTES, Entry, unpack, unpack_held
 from pitstop.cache.memory import Held, Memory
 from pitstop.cache.request import Request, key_tag
 from pitstop.cache.stats import Stats
@@ -78,13 +78,45 @@ class Looks:
         return (b"MGET", self._commands.value(key), self._commands.epoch, *map(self._commands.token, tags))
 
     def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
-        """What is stored, if that one look tells that it holds: the shortest way, for most calls.
+        """What is stored, if that one look tells that it holds and is fresh: the shortest way, for most calls.
+
+        Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`.
 
         Args:
+            request: to read.
+            replies: of :meth:`looking`.
             start: the newest change before the look.
         """
-        sight, more = self._seen(request, replies)
-        return None if more else self._take(request, sight, start)
+        reply = replies[0]
+        if type(reply) is not list:
+            checked(replies)
+        stored = reply[0]
+        if stored is None:
+            return None
+        try:
+            tokens = b"".join((reply[1][:TOKEN_BYTES], *reply[2:]))
+        except TypeError:  # one is missing
+            return None
+        entry = unpack_held(stored, tokens)
+        # after the reply: what was lost meanwhile may have been a fence
+        if entry is None or not self.may_look():
+            return None
+        fresh_until, load_ms, flags, payload = entry
+        recipe, now = request.recipe, time.time()
+        if fresh_until <= now or (recipe.early and self._is_early(request, now, fresh_until, load_ms)):
+            return None
+        try:
+            value = recipe.codec.decode(decompress(payload) if flags & COMPRESSED else payload)
+        except CacheError:
+            return None
+        counts = self._stats.of(recipe.namespace)
+        counts.misses -= 1  # it was counted before Redis was asked
+        counts.redis_hits += 1
+        held = None
+        if self._memory.max_items:
+            size = PYTHON_SIZE * len(payload)
+            held = self._hold(request, value, request.tags, start, fresh_until - now, load_ms / 1000, size)
+        return Outcome(value, request.tags, held)
 
     def read_many(self, requests: list[Request]) -> Steps[list[Outcome | None]]:
         """What is stored under keys that no function makes, of one namespace."""
@@ -122,12 +154,11 @@ class Looks:
             return None
         now = time.time()
         stale = entry.fresh_until <= now
-        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
+        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms):
             return None
         try:
-            value = request.recipe.codec.decode(
-                decompress(entry.payload) if entry.compressed else entry.payload
-            )
+            payload = decompress(entry.payload) if entry.compressed else entry.payload
+            value = request.recipe.codec.decode(payload)
         except CacheError:
             return None
         tags = request.tags + entry.tags if entry.tags else request.tags
@@ -142,12 +173,9 @@ class Looks:
         # what is held was just looked at
         return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
 
-    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
+    def _is_early(self, request: Request, now: float, fresh_until: float, load_ms: float) -> bool:
         return ttl.refreshes_early(
-            now,
-            expiry=entry.fresh_until,
-            load_seconds=entry.load_ms / 1000,
-            beta=request.recipe.early,
+            now, expiry=fresh_until, load_seconds=load_ms / 1000, beta=request.recipe.early
         )
 
     @property
@@ -155,10 +183,11 @@ class Looks:
         """The change log."""
         return self._changes
 
-    @property
     def may_look(self) -> bool:
         """Whether Redis is there to be looked into."""
-        return self._coherence is not None and self._coherence.is_up
+        coherence = self._coherence
+        # what its `is_up` says: each call of the hot path that need not be made counts
+        return coherence is not None and not coherence.paused and clock() < coherence.until
 
     def _is_up(self) -> bool:
         return self._coherence is None or self._coherence.is_up
