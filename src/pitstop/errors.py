@@ -9,6 +9,9 @@
     │   ├── ServerNotFound     no server program, or nobody answers at the address
     │   └── ServerStartFailed  a private server did not come up; carries its log
     ├── StoreError             the local record cannot be read or written
+    ├── SchemaError            changes of schema objects
+    │   ├── ChangeRefused      a change that cannot be made safely on a live database
+    │   └── ApplyFailed        a change that was begun and did not come through
     ├── FixError               source fixes
     │   └── FixRefused         a fix that cannot be made safely
     ├── CacheError             the cache
@@ -28,8 +31,10 @@ from importlib import import_module
 from types import ModuleType
 
 __all__ = [
+    "ApplyFailed",
     "BenchError",
     "CacheError",
+    "ChangeRefused",
     "CursorError",
     "FenceFailed",
     "FixError",
@@ -38,6 +43,7 @@ __all__ = [
     "PitstopError",
     "ReadModelError",
     "RedisUnavailable",
+    "SchemaError",
     "ServerError",
     "ServerNotFound",
     "ServerStartFailed",
@@ -80,6 +86,22 @@ class ServerStartFailed(ServerError):
 class StoreError(PitstopError):
     """The local record cannot be read or written. Cure: point ``PITSTOP_STORE`` at a writable
     directory, or delete the directory it names (it holds observations only).
+    """
+
+
+class SchemaError(PitstopError):
+    """Something is wrong with a change of schema objects."""
+
+
+class ChangeRefused(SchemaError):
+    """A change cannot be made safely on a live database; nothing was begun. Cure: in the message; most often
+    another name, or a migration of your own.
+    """
+
+
+class ApplyFailed(SchemaError):
+    """A change was begun and did not come through. Cure: remove what the message names (a session that
+    blocks, values that are not unique) and run the same command again: it goes on where it stopped.
     """
 
 

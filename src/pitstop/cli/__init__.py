@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pitstop.cli import bench, cache, cache_warm, demo, doctor, fix, run, serve, statements
+from pitstop.cli import apply, bench, cache, cache_warm, demo, doctor, fix, plan, run, serve, statements
 from pitstop.errors import PitstopError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,8 @@ app = typer.Typer(
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("statements")(statements.statements)
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
 app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)
 app.command("serve")(serve.serve)
