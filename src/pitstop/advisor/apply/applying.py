@@ -65,7 +65,7 @@ async def apply_changes(
 async def _carry_out(session: Session, step: Step) -> None:
     pause = _FIRST_PAUSE_S
     for left in range(session.patience.attempts, 0, -1):
-        step = await _as_it_stands(session, step)
+        step = step if step.state == "done" else await _as_it_stands(session, step)
         if step.state == "done":
             session.report(News("done", step.note, step))
             return
