@@ -1,7 +1,7 @@
 """A database with a table of orders, and one who carries out changes in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +13,15 @@ from pitstop.schema import read_script, reverted
 from pitstop.servers.address import libpq_url
 
 ROWS = 5_000
-# An index on it takes about a second, without work for the processor.
+# An index on it takes half a second, without work for the processor.
 SLOWLY = """
 CREATE FUNCTION slowly(value integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
-$$ BEGIN IF value % 100 = 0 THEN PERFORM pg_sleep(0.02); END IF; RETURN value; END $$
+$$ BEGIN IF value % 100 = 0 THEN PERFORM pg_sleep(0.01); END IF; RETURN value; END $$
 """
 ORDERS = f"""
 CREATE TABLE orders (id integer PRIMARY KEY, customer integer, state text, note text);
-INSERT INTO orders SELECT number, number % 100, 'new', md5(number::text) FROM generate_series(1, {ROWS}) AS number
+INSERT INTO orders SELECT number, number % 100, 'new', md5(number::text)
+  FROM generate_series(1, {ROWS}) AS number
 """
 EVENTS = """
 CREATE TABLE events (id integer, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
@@ -30,7 +31,9 @@ CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2026-02-01') TO ('20
 CREATE TABLE events_21 PARTITION OF events_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 INSERT INTO events SELECT number, '2026-01-05'::date + number % 50 FROM generate_series(1, 1000) AS number
 """
-INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)"
+INVALID = (
+    "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)"
+)
 
 
 @pytest.fixture
@@ -87,6 +90,6 @@ class Applier:
 
 
 @pytest.fixture
-async def applier(url: str, database: "psycopg.Connection[Any]") -> AsyncIterator[Applier]:
+def applier(url: str, database: "psycopg.Connection[Any]") -> Applier:
     """Carries out SQL in this process."""
-    yield Applier(url)
+    return Applier(url)
