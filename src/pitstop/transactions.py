@@ -2,33 +2,27 @@
 
 ``events`` tells what happened; a participant here acts while it happens: it may block, and it may
 refuse a commit by raising in ``before_commit``. SQLAlchemy's own commit event of a connection fires
-before the driver's COMMIT and knows nothing of objects; the session's events, used here, bracket it.
+before the driver's COMMIT and knows nothing of objects; the session's events, used here, bracket it. For a
+connection without a session it has to do: what comes next on that connection tells that COMMIT is over.
 """
 
 import logging
-import re
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UpdateBase, event, inspect
+from sqlalchemy import Connection, Engine, ExceptionContext, Pool, Table, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction, object_mapper
-from sqlalchemy.sql.compiler import SQLCompiler
+
+from pitstop.tables import tables_written
 
 __all__ = ["Changes", "Participant", "join", "tables_written"]
 
 log = logging.getLogger("pitstop.transactions")
 
 _KEY = "pitstop.transactions"
-UNKNOWN_TABLE = "*"
-_CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
 UNKNOWN: Any = object()
-_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
-_READING = frozenset(
-    """select values show table explain set reset savepoint release rollback begin start lock fetch declare
-    close listen unlisten notify""".split()  # noqa: SIM905
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +72,17 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
 
     Args:
         participant: called around each COMMIT of a transaction that wrote something.
-        session: a ``Session``, a ``sessionmaker``, or the class for every session of the process. Of an
-            ``AsyncSession`` give ``sync_session``.
+        session: a ``Session``, a ``sessionmaker``, or the class for every session of the process, and every
+            connection that is used without one. Of an ``AsyncSession`` give ``sync_session``.
 
     Returns:
         a function that ends it.
     """
     listener = _Listener(participant)
-    hooks = [(session, *each) for each in listener.hooks()]
+    hooks: list[tuple[Any, str, Callable[..., None]]] = [(session, *each) for each in listener.hooks()]
     hooks += [(Engine, "begin", listener.on_begin), (Engine, "before_cursor_execute", listener.on_statement)]
+    if session is Session:
+        hooks += _Connections(participant, key=listener.key).hooks()
     for target, name, hook in hooks:
         event.listen(target, name, hook)
 
@@ -208,9 +204,11 @@ class _Listener:
         """A statement on the connection of a session, however it was sent."""
         of = connection.info.get(self.key)
         session = of() if of is not None else None
+        names = tables_written(context, statement)
+        if names:
+            connection.info.setdefault((self.key, "tables"), set()).update(names)
         if session is None:
             return
-        names = tables_written(context, statement)
         if names and self.key in session.info and _is_of_flush(session.info[self.key], context):
             names = _not_noted(names, session)
         if names:
@@ -253,6 +251,92 @@ class _Listener:
             self.participant.after_rollback(changes)
 
 
+class _Connections:
+    """The events of connections for one participant, where no session of theirs brackets the COMMIT.
+
+    Args:
+        participant: whose.
+        key: under which the listener of sessions keeps their ledgers, and notes what a connection wrote.
+    """
+
+    def __init__(self, participant: Participant, *, key: tuple[str, int]) -> None:
+        self.participant = participant
+        self.key = key
+
+    def hooks(self) -> list[tuple[Any, str, Callable[..., None]]]:
+        return [
+            (Engine, "begin", self.on_begin),
+            (Engine, "commit", self.on_commit),
+            (Engine, "rollback", self.on_rollback),
+            (Engine, "handle_error", self.on_error),
+            (Engine, "before_cursor_execute", self.before_statement),
+            (Engine, "after_cursor_execute", self.after_statement),
+            (Pool, "checkin", self.on_checkin),
+        ]
+
+    def before_statement(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        """In AUTOCOMMIT each statement is a transaction; what a participant executes meanwhile is none."""
+        if _is_autocommit(connection) and (self.key, "committing") not in connection.info:
+            tables = tables_written(context, statement)
+            if tables:
+                self._begin(connection, tables)
+                connection.info[(self.key, "statement")] = context
+
+    def after_statement(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        if connection.info.get((self.key, "statement"), self) is context:
+            connection.info.pop((self.key, "tables"), None)
+            self._end(connection.info)
+
+    def on_commit(self, connection: Connection) -> None:
+        tables = connection.info.pop((self.key, "tables"), None)
+        session = connection.info[self.key]() if self.key in connection.info else None
+        if tables and (session is None or self.key not in session.info):
+            self._begin(connection, tables)  # else the session's own: it has a ledger until that is over
+
+    def on_rollback(self, connection: Connection) -> None:
+        connection.info.pop((self.key, "tables"), None)
+        self._end(connection.info, committed=False)
+
+    def on_error(self, context: ExceptionContext) -> None:
+        connection = context.connection
+        if connection is None or context.is_disconnect:
+            return  # it will be known to be lost when it is returned
+        if context.statement is None or (self.key, "statement") in connection.info:
+            self._end(connection.info, committed=False)
+
+    def on_begin(self, connection: Connection) -> None:
+        connection.info.pop((self.key, "tables"), None)
+        self._end(connection.info)
+
+    def on_checkin(self, driver_connection: Any, record: Any) -> None:
+        record.info.pop((self.key, "tables"), None)
+        self._end(record.info, committed=driver_connection is not None)
+
+    def _begin(self, connection: Connection, tables: Iterable[str]) -> None:
+        changes = Changes(tables=frozenset(tables))
+        connection.info[(self.key, "committing")] = changes
+        self.participant.before_commit(connection, changes)
+
+    def _end(self, info: Any, *, committed: bool = True) -> None:
+        info.pop((self.key, "statement"), None)
+        changes = info.pop((self.key, "committing"), None)
+        if changes is None:
+            return
+        try:
+            end = self.participant.after_commit if committed else self.participant.after_rollback
+            end(changes)
+        except Exception:
+            log.exception("%r failed after a commit", self.participant)
+
+
+def _is_autocommit(connection: Connection) -> bool:
+    return getattr(connection.connection.dbapi_connection, "autocommit", False) is True
+
+
 def _is_of_flush(ledger: _Ledger, context: Any) -> bool:
     """A statement that writes flushed objects: those are noted themselves. Bulk methods flush none."""
     return ledger.flushing and "compiled_cache" in context.execution_options
@@ -265,59 +349,3 @@ def _not_noted(names: list[str], session: Session) -> list[str]:
         table.fullname for each in written for table in object_mapper(each).tables if isinstance(table, Table)
     }
     return [each for each in names if each not in noted]
-
-
-def tables_written(context: Any, statement: str) -> list[str]:
-    """The tables that a statement changes, with those that the database changes along (by its cascades).
-
-    Args:
-        context: the execution context that SQLAlchemy's cursor events give.
-        statement: its text.
-
-    Returns:
-        their full names; ``"*"`` for a textual statement that may write; nothing for one that reads.
-    """
-    compiled = context.compiled if context is not None else None
-    if compiled is None or not isinstance(compiled, SQLCompiler) or compiled.isplaintext:
-        return [] if _only_reads(statement) else [UNKNOWN_TABLE]
-    written = [
-        each for each in (compiled.statement, *_common_tables(compiled)) if isinstance(each, UpdateBase)
-    ]
-    return list(dict.fromkeys(name for each in written for name in _changed_by(each)))
-
-
-def _changed_by(statement: UpdateBase) -> list[str]:
-    table = statement.table
-    if not isinstance(table, Table):
-        return [UNKNOWN_TABLE]
-    if statement.is_insert:
-        return [table.fullname]
-    return [table.fullname, *_changed_along(table, deleted=statement.is_delete)]
-
-
-def _changed_along(table: Table, *, deleted: bool) -> list[str]:
-    found: dict[str, None] = {}
-    pending = [table.fullname]
-    while pending:
-        parent = pending.pop()
-        for child in table.metadata.tables.values():
-            if child.fullname not in found and any(
-                _follows(each, parent, deleted=deleted) for each in child.foreign_key_constraints
-            ):
-                found[child.fullname] = None
-                pending.append(child.fullname)
-    return list(found)
-
-
-def _follows(constraint: ForeignKeyConstraint, parent: str, *, deleted: bool) -> bool:
-    rule = (constraint.ondelete if deleted else constraint.onupdate) or ""
-    return rule.upper() in _CASCADING and constraint.referred_table.fullname == parent
-
-
-def _common_tables(compiled: SQLCompiler) -> list[Any]:
-    return [each.element for each in compiled.ctes or ()]
-
-
-def _only_reads(statement: str) -> bool:
-    verb = _FIRST_WORD.match(statement)
-    return verb is None or verb[1].lower() in _READING

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pitstop.cache import Cache, flow, invalidation
+from pitstop.cache import Cache, invalidation
 from tests.cache.conftest import OpenCache
 
 FENCE = 1.0
@@ -16,8 +16,7 @@ Pair = tuple[Cache, Callable[[], Awaitable[int]]]
 @pytest.fixture
 async def pair(open_cache: OpenCache, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Pair:
     """A writer whose fences are short, and a function of another cache that counts its calls."""
-    for module in (flow, invalidation):
-        monkeypatch.setattr(module, "FENCE_SECONDS", FENCE)
+    monkeypatch.setattr(invalidation, "FENCE_SECONDS", FENCE)
     writer, reader = (open_cache(redis=redis_url) for _ in range(2))
     await writer.start()
     await reader.start()

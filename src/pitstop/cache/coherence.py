@@ -16,7 +16,7 @@ from hiredis import PushNotification
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
-from pitstop.cache.commands import Commands
+from pitstop.cache.commands import FENCE_SECONDS, TOKEN_BYTES, Commands
 from pitstop.cache.messages import EVERYTHING, Announcement, decode_announcement
 from pitstop.cache.redis.script import in_full
 from pitstop.cache.redis.topology import Client
@@ -76,6 +76,8 @@ class Coherence:
         contact: when the last renewal that was answered had been sent.
         answered: when Redis last answered one.
         holder: the present id of this process; empty before the first lease.
+        epoch: the token of the epoch that it belongs to.
+        young_until: until then a writer may commit whose fence was lost before that epoch.
         signals: wakes those who wait for another's load, by digest.
     """
 
@@ -103,6 +105,7 @@ class Coherence:
         self.held_until = 0.0
         self.contact = self.answered = clock()
         self.holder = b""
+        self.epoch, self.young_until = b"", 0.0
         self._approved = self._trusted = b""
         self.signals = Signals()
         self.paused = False
@@ -296,7 +299,9 @@ class Coherence:
         self._failed = False
         self.holder = holder
         self._changes.forget()
-        for message in joined[1:]:  # announced before we could hear it
+        epoch, age_ms, *standing = joined
+        self.epoch, self.young_until = epoch[:TOKEN_BYTES], clock() + FENCE_SECONDS - max(0, age_ms) / 1000
+        for message in standing:  # announced before we could hear it
             self._write_down(decode_announcement(message))
         self._grant(sent)
         if self._trusts(holder):

@@ -6,10 +6,19 @@ from importlib.resources import files
 
 from pitstop.cache.redis.script import Script
 
-__all__ = ["TOKEN_BYTES", "Command", "Commands", "fresh_token", "is_clean", "may_have_run_out"]
+__all__ = [
+    "FENCE_SECONDS",
+    "TOKEN_BYTES",
+    "Command",
+    "Commands",
+    "fresh_token",
+    "is_clean",
+    "may_have_run_out",
+]
 
 Command = tuple[bytes, ...]
 
+FENCE_SECONDS = 30.0
 TOKEN_BYTES = 8
 _FENCE_BYTES = 29
 _ID_BYTES = 16

@@ -121,7 +121,7 @@ class Core:
     def _take_part_in_commits(self, namespace: str, *, refuses: bool) -> None:
         """What invalidates with a commit, and the outbox for commits that Redis cannot be told of."""
         self._leave: Callable[[], None] | None = None
-        self._writes_matter = False
+        self._writes_matter = self._watches_engines = False
         self._joining = threading.Lock()
         self._outbox: DatabaseOutbox | None = None
         if self._coherence is not None:
@@ -234,6 +234,7 @@ class Core:
         if self._writes_matter and self._leave is None:
             self._join_sessions()
         if self._coherence is not None:
+            self._watch_engines()  # before a lease: it is trusted when their commits under way have ended
             self._coherence.start()
 
     def _watch(self, *, track: bool) -> None:
@@ -266,7 +267,8 @@ class Core:
         return self._invalidation.renewals()
 
     def _watch_engines(self) -> None:
-        if self._outbox is not None:
+        if self._outbox is not None and not self._watches_engines:
+            self._watches_engines = True
             watch_engines(self._outbox)
 
     def _recover(self) -> None:

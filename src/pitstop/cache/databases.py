@@ -23,8 +23,8 @@ _listening = False
 class Watcher(Protocol):
     """Who wants to know of databases."""
 
-    def add_database(self, database: "Database") -> None:
-        """An engine began its first transaction in this process."""
+    def add_database(self, database: "Database", *, connection: Connection | None = None) -> None:
+        """An engine begins its first transaction in this process, on that connection; without one: it has."""
 
 
 class Database:
@@ -33,21 +33,22 @@ class Database:
     Args:
         url: what tells it from others.
         connect: opens a connection of psycopg.
-        pool: of the engine that uses it.
+        engine: that uses it.
     """
 
-    def __init__(self, url: URL, connect: "Callable[[], psycopg.Connection[Any]]", *, pool: Pool) -> None:
+    def __init__(self, url: URL, connect: "Callable[[], psycopg.Connection[Any]]", *, engine: Engine) -> None:
         self.url = url
         self._connect = connect
-        self._pool = weakref.ref(pool)
+        self._engine, self._pool = weakref.ref(engine), weakref.ref(engine.pool)
 
     def __str__(self) -> str:
         return f"{self.url.host or 'localhost'}/{self.url.database or ''}"  # neither user nor password
 
     @property
     def is_used(self) -> bool:
-        """Whether the engine is still there."""
-        return self._pool() is not None
+        """Whether the engine is still there, and not disposed of."""
+        engine, pool = self._engine(), self._pool()
+        return pool is not None and (engine is None or engine.pool is pool)
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A new connection in autocommit mode.
@@ -86,12 +87,12 @@ def database_of(engine: Engine) -> Database | None:
     url = engine.url.set(drivername="postgresql")
     if engine.dialect.driver == "psycopg" and not engine.dialect.is_async:
         connect = engine.pool._invoke_creator
-        return Database(url, lambda: cast("psycopg.Connection[Any]", connect(None)), pool=engine.pool)  # type: ignore[arg-type]
+        return Database(url, lambda: cast("psycopg.Connection[Any]", connect(None)), engine=engine)  # type: ignore[arg-type]
     address = _address(url)
     return Database(
         url,
         lambda: psycopg.connect(address, connect_timeout=_CONNECT_SECONDS, application_name=_APPLICATION),
-        pool=engine.pool,
+        engine=engine,
     )
 
 
@@ -107,7 +108,8 @@ def _on_begin(connection: Connection) -> None:
     pool = connection.engine.pool
     if pool in _seen:
         return
-    database = _seen[pool] = database_of(connection.engine)
+    database = database_of(connection.engine)
     if database is not None:
         for watcher in list(_watchers):
-            watcher.add_database(database)
+            watcher.add_database(database, connection=connection)
+    _seen[pool] = database  # last: no other transaction passes before the watchers have looked

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
+from pitstop.cache.commits import lock_number
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.effects import Steps
 from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
@@ -18,7 +19,8 @@ from pitstop.cache.outbox import writable
 from pitstop.cache.request import family_of, user_tag
 from pitstop.cache.tracking import row_family, row_tag, table_tag
 from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
-from pitstop.transactions import UNKNOWN, UNKNOWN_TABLE, Changes
+from pitstop.tables import UNKNOWN_TABLE
+from pitstop.transactions import UNKNOWN, Changes
 
 __all__ = ["CommitFence", "Outbox", "RowTags"]
 
@@ -27,8 +29,9 @@ log = logging.getLogger("pitstop.cache")
 RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
 # Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
 # the fence has run out. A shorter time of the user's own stays.
-# What is fenced is said too: triggers need not tell of it again.
+# What is fenced is said too: triggers need not tell of it again. And that it is, to those who have lost it.
 _MARK_FENCED = text((files("pitstop.cache") / "sql" / "mark_fenced.sql").read_text("utf-8"))
+_UNMARK_FENCED = text((files("pitstop.cache") / "sql" / "unmark_fenced.sql").read_text("utf-8"))
 _ATTEMPTS = 3  # to fence a commit; the last after a whole lease
 
 
@@ -158,13 +161,14 @@ class _UnknownBefore(Exception):
 class _Commit:
     """A commit under way."""
 
-    __slots__ = ("connection", "driver_connection", "fence", "lost", "tags", "unfenced")
+    __slots__ = ("connection", "driver_connection", "fence", "lost", "settings", "tags", "unfenced")
 
     def __init__(self, connection: Connection, tags: tuple[str, ...]) -> None:
         self.connection = connection
         self.driver_connection = connection.connection.dbapi_connection
         self.tags = tags
         self.lost = False
+        self.settings: tuple[str | None, str] | None = None
         self.fence: Fence | None = None
         self.unfenced = False
 
@@ -196,6 +200,7 @@ class CommitFence:
         self._refuses = refuses
         self._outbox = outbox
         self._namespace = namespace
+        self._lock = lock_number(namespace)
         self._rules: list[_Rule] = []
         self._open: dict[int, _Commit] = {}
         self.tracks = False
@@ -222,22 +227,35 @@ class CommitFence:
         if not tags:
             return
         self._open[id(changes)] = commit = _Commit(connection, tags)
+        self._mark(commit)  # first: who finds no fence must find the commit under way
         try:
             commit.fence = self._drive(self._invalidation.fence(tags))
         except RedisUnavailable as error:
             self._without(commit, error)
-        if commit.fence is not None and connection.dialect.name == "postgresql":
-            ms = int(FENCE_SECONDS / 2 * 1000)
-            fenced = [f"{self._namespace}/{tag}" for tag in writable(tags)]
-            connection.execute(_MARK_FENCED, {"ms": str(ms), "most": ms, "fenced": fenced})
 
-    def _without(self, commit: "_Commit", error: RedisUnavailable) -> None:
+    def _mark(self, commit: _Commit) -> None:
+        if commit.connection.dialect.name != "postgresql":
+            return
+        ms = int(FENCE_SECONDS / 2 * 1000)
+        fenced = [f"{self._namespace}/{tag}" for tag in writable(commit.tags)]
+        values = {"ms": str(ms), "most": ms, "fenced": fenced, "lock": self._lock}
+        was_fenced, idle, *_ = commit.connection.execute(_MARK_FENCED, values).one()
+        commit.settings = was_fenced, idle
+
+    def _unmark(self, commit: _Commit) -> None:
+        """It has no fence: triggers are to tell of it, and it may wait for as long as it takes."""
+        if commit.settings is not None:
+            fenced, idle = commit.settings
+            commit.connection.execute(_UNMARK_FENCED, {"fenced": fenced, "idle": idle})
+
+    def _without(self, commit: _Commit, error: RedisUnavailable) -> None:
         """What is done when Redis cannot be reached: refuse, or wait until nobody trusts it, and go on."""
         if self._refuses:
             raise FenceFailed(
                 f"commit refused: redis cannot be told what changes ({error}); retry when it is back, or "
                 "choose on_fence_failure='outbox'"
             ) from error
+        self._unmark(commit)
         kept = False
         for attempt in range(_ATTEMPTS):
             waited = self._drive(self._invalidation.wait_out(whole=attempt == _ATTEMPTS - 1))
@@ -249,6 +267,7 @@ class CommitFence:
                 if waited:
                     break
             else:
+                self._mark(commit)
                 return
         self._invalidation.begin_unfenced()
         commit.unfenced = True
@@ -275,6 +294,8 @@ class CommitFence:
             return
         if commit.fence is not None and not commit.lost:
             self._drive(self._invalidation.release(commit.fence))
+        elif commit.fence is not None:
+            self._invalidation.abandon(commit.fence)
         elif commit.unfenced:
             self._drive(self._invalidation.end_unfenced(commit.tags if commit.lost else ()))
 

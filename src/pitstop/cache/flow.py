@@ -26,13 +26,13 @@ from pitstop.cache.stats import Stats
 from pitstop.cache.watch import look_at_arguments
 from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
 
-__all__ = ["FENCE_SECONDS", "LOCK_SECONDS", "Flows"]
+__all__ = ["LOCK_SECONDS", "Flows"]
 
 log = logging.getLogger("pitstop.cache")
 
-FENCE_SECONDS = 30.0
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
+_CHANGED = "what it read was changed meanwhile"
 _PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
@@ -156,7 +156,7 @@ class Flows:
         yield from self._renewed(request, sight)
         notes = Notes(self._changes, start=0, track=False)
         notes.depend(tags)
-        every, tokens = yield from self._captured(request, sight, notes)
+        every, tokens = yield from self._captured(request, sight, notes, self._changes.changes)
         if not all(map(is_clean, tokens)):
             return []
         called = Called(value, None, 0.0)
@@ -261,6 +261,8 @@ class Flows:
         try:
             for waited in (False, True):
                 yield from self._renewed(request, sight)
+                if sight.tokens[0] != coherence.epoch:  # another Redis, where nothing is known to us yet
+                    return (yield from self._bypass(request, start, "redis is away"))
                 if not sight.clean:
                     return (yield from self._bypass(request, start, "a writer is at work"))
                 woken = coherence.signals.expect(request.key)
@@ -309,6 +311,7 @@ class Flows:
         notes = self._notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
+        begun = self._changes.changes
         try:
             called: Called = yield Call(request.call, notes)
         except GeneratorExit:  # cancelled: nothing can be sent from here
@@ -319,8 +322,11 @@ class Flows:
         held = self._answer(request, called, notes, start)
         unproven = held is not None
         try:
-            if called.error is None:
-                tags, tokens = yield from self._captured(request, sight, notes)
+            if called.error is None and notes.obstacle == _CHANGED:
+                tags += tuple(sorted(notes.tags.difference(tags)))
+                self._may_keep(request, called, notes)
+            elif called.error is None:
+                tags, tokens = yield from self._captured(request, sight, notes, begun)
                 payload = self._encoded(request, called, notes)
                 if self._may_keep(request, called, notes):
                     unproven = False
@@ -346,6 +352,8 @@ class Flows:
         held = self._hold(request, called.value, tags, since, fresh, called.seconds, size_of(called.value))
         shareable = self._holds(request, tags, since)
         request.answered(Outcome(called.value, tags, held, shareable=shareable))
+        if not shareable:  # the next load waits for this one's lock
+            notes.refuse(_CHANGED)
         return held
 
     def _encoded(self, request: Request, called: Called, notes: Notes) -> bytes:
@@ -374,10 +382,11 @@ class Flows:
             self._coherence.pause()
 
     def _captured(
-        self, request: Request, sight: _Sight, notes: Notes
+        self, request: Request, sight: _Sight, notes: Notes, begun: int
     ) -> Steps[tuple[tuple[str, ...], list[bytes | None]]]:
         """All tags and their tokens. Those that only the load made known are asked for after it: that is
         right only if nothing was announced for them since it began, which the barrier lets the log know.
+        Of the others the tokens tell, unless the server has lost a fence: what the log knows counts as well.
         """
         more = tuple(sorted(notes.tags.difference(request.tags)))
         known = {tag: token for tag, token in sight.early.items() if is_clean(token)}
@@ -393,10 +402,13 @@ class Flows:
         if late and not notes.obstacle and not (yield Barrier()):
             notes.refuse("redis is away")
         tags = request.tags + more
+        if not self._is_up():  # without a lease the log may not know
+            notes.refuse("redis is away")
         if not all(map(is_clean, tokens)):
             notes.refuse("a writer is at work")
-        if not self._changes.unchanged(tags if notes.since < notes.start else more, notes.since):
-            notes.refuse("what it read was changed meanwhile")
+        late_tags = tags if notes.since < notes.start else asked
+        if not (self._changes.unchanged(tags, begun) and self._changes.unchanged(late_tags, notes.since)):
+            notes.refuse(_CHANGED)
         return tags, tokens
 
     def _may_keep(self, request: Request, called: Called, notes: Notes) -> bool:

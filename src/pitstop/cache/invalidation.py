@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
-from pitstop.cache.commands import Command, Commands
+from pitstop.cache.commands import FENCE_SECONDS, Command, Commands
 from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.effects import Steps, Wait, checked
-from pitstop.cache.flow import FENCE_SECONDS
 from pitstop.cache.memory import Memory
 from pitstop.cache.messages import EVERYTHING, Announcement, encode_announcement
 from pitstop.cache.request import KEY_TAG, key_tag
@@ -288,6 +287,10 @@ class Invalidation:
                 yield from self._announce(fence.tags, coherence, fence=_new_id())
         except RedisUnavailable:  # it may be away because it was started anew, without the fence
             yield from self._told_late(fence.tags)
+
+    def abandon(self, fence: Fence) -> None:
+        """Let a fence run out: nobody knows whether what it fenced was committed, or will be."""
+        self.standing.pop(fence.id, None)
 
     def sweep(self) -> None:
         """Take off the fences that were put up in vain; in the coherence thread, at each renewal."""

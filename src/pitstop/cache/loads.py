@@ -105,6 +105,8 @@ class AsyncLoads:
             if self._shares.get(place) is share:
                 del self._shares[place]
 
+        if answer is not None:  # who asks after it finds it in memory, or knows of a change that it does not
+            answer.add_done_callback(ended)
         task.add_done_callback(ended)
         return share
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
+from pitstop.cache.commits import CommitsUnderWay
 from pitstop.cache.databases import Database, database_of
 from pitstop.cache.request import family_of
 from pitstop.errors import RedisUnavailable
@@ -48,9 +49,10 @@ class _Feed:
     Attributes:
         installed: whether there is the table; None while that is not known.
         named: whether the user has said that it is there.
+        settled: the epoch for which no commit is under way any more whose fence may have been lost.
     """
 
-    __slots__ = ("complained", "database", "failures", "installed", "known_at", "named", "thread")
+    __slots__ = ("complained", "database", "failures", "installed", "known_at", "named", "settled", "thread")
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -59,6 +61,7 @@ class _Feed:
         self.installed: bool | None = None
         self.known_at = 0.0
         self.complained = False
+        self.settled = b""
         self.thread: threading.Thread | None = None
 
     def learn(self, installed: bool) -> None:
@@ -105,19 +108,29 @@ class DatabaseOutbox:
         self._namespace = namespace
         self._tell = tell
         self._coherence = coherence
+        self._commits = CommitsUnderWay(namespace, coherence=coherence)
         self._feeds: dict[URL, _Feed] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._open = False  # from the first lease until the cache is closed: only then are there threads
 
-    def add_database(self, database: Database, *, named: bool = False) -> None:
-        """Look after the outbox of a database, if it has one.
+    def add_database(
+        self, database: Database, *, named: bool = False, connection: Connection | None = None
+    ) -> None:
+        """Look after the outbox of a database, if it has one, and after the commits under way there.
 
         Args:
             database: that this process uses.
             named: whether it must be reached before what is in Redis is trusted.
+            connection: one to it whose transaction is about to begin.
         """
         feed = self._feed(database)
+        epoch = self._commits.new_epoch  # read after the feed is there: who joins looks at them in that order
+        if epoch and feed.settled != epoch:
+            if connection is not None and self._commits.are_none(connection):
+                feed.settled = epoch
+            else:
+                self._coherence.distrust()  # the next lease is trusted when they have ended
         if named:
             feed.named, feed.database = True, database
 
@@ -141,11 +154,13 @@ class DatabaseOutbox:
         return bool(feed.installed)
 
     def trusts(self, holder: bytes) -> bool:
-        """Whether a new lease may be trusted at once; else it is approved when the outboxes are empty."""
+        """Whether a new lease may be trusted at once; else it is approved when the outboxes are empty, and no
+        commit is under way whose fence may have been lost.
+        """
         self._open = True
         for feed in list(self._feeds.values()):
             self._begin(feed)
-        feeds = [each for each in list(self._feeds.values()) if not each.absent]
+        feeds = [each for each in list(self._feeds.values()) if not each.absent or self._is_unsettled(each)]
         if not feeds:
             return True
         threading.Thread(
@@ -184,6 +199,8 @@ class DatabaseOutbox:
             RedisUnavailable: Redis cannot be told.
         """
         with database.connect() as connection:
+            if not self._commits.wait(connection, holder=holder, stop=self._stop):
+                return False
             if not _exists(connection):
                 return None
             with connection.transaction():
@@ -213,9 +230,13 @@ class DatabaseOutbox:
                 )
                 feed.thread.start()
 
+    def _is_unsettled(self, feed: _Feed) -> bool:
+        epoch = self._commits.new_epoch
+        return bool(epoch) and feed.settled != epoch
+
     def _drain(self, holder: bytes, feeds: list[_Feed]) -> None:
         """Drain each outbox under one lease, and approve it."""
-        stop = self._stop
+        stop, epoch = self._stop, self._coherence.epoch
         for feed in feeds:
             while self._coherence.holder == holder and not stop.is_set() and feed.must_be_drained:
                 try:
@@ -225,7 +246,10 @@ class DatabaseOutbox:
                     stop.wait(_PAUSE_SECONDS)
                     continue
                 feed.learn(held is not None)
+                feed.settled = feed.settled if held is False else epoch
                 break
+            if feed.settled != epoch and feed.is_wanted:
+                self._commits.wait_out(holder=holder, stop=stop)
         if not stop.is_set():
             self._coherence.approve(holder)
 

@@ -123,20 +123,17 @@ class Party:
         self.board = Board(file, rows)
         self.workers: list[Runner] = []
         self.database_url, self.redis_urls, self.cache = database_url, redis_urls, cache
+        self._orders = {
+            "database_url": database_url,
+            "board": str(file),
+            "rows": rows,
+            "linger": linger,
+            "tracked": tracked,
+            "cache": cache,
+        }
         try:
-            for index in range(workers):
-                orders = {
-                    "index": index,
-                    "database_url": database_url,
-                    "redis_url": redis_urls[index % len(redis_urls)],
-                    "board": str(file),
-                    "rows": rows,
-                    "isolation": ISOLATIONS[index % len(ISOLATIONS)],
-                    "linger": linger,
-                    "tracked": tracked,
-                    "cache": cache,
-                }
-                self.workers.append(Runner("tests.cache.race.worker", orders, directory=directory))
+            for _ in range(workers):
+                self.invite()
             self.all("start")
         except BaseException:
             self.close()
@@ -149,6 +146,18 @@ class Party:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def invite(self) -> Runner:
+        """One more process; its cache begins when it is told to start."""
+        index = len(self.workers)
+        orders = {
+            "index": index,
+            "redis_url": self.redis_urls[index % len(self.redis_urls)],
+            "isolation": ISOLATIONS[index % len(ISOLATIONS)],
+            **self._orders,
+        }
+        self.workers.append(Runner("tests.cache.race.worker", orders, directory=self.directory))
+        return self.workers[-1]
 
     def close(self) -> None:
         """End all processes."""

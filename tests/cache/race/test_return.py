@@ -16,7 +16,6 @@ from tests.cache.race.party import Party, Runner
 from tests.cache.race.proxy import Proxy
 from tests.cache.server import OwnRedis
 
-WRITER, READER = 0, 1
 SLOW = 0.3  # seconds that news take to the reader
 
 
@@ -121,24 +120,32 @@ def test_invalidate_over_a_short_outage(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="nobody is left to know of the fence: both lost it")
+@pytest.mark.parametrize("newcomer", [False, True])
 def test_redis_restarted_under_a_writer_that_is_killed(
-    tmp_path: Path, database_url: str, own_redis: OwnRedis
+    tmp_path: Path, database_url: str, own_redis: OwnRedis, newcomer: bool
 ) -> None:
-    """A fence that the server lost, of a writer that is killed after its COMMIT, leaves nothing stale."""
-    party = Party(tmp_path / "party", database_url=database_url, redis_urls=[own_redis.url], workers=2)
+    """A fence that the server lost, of a writer killed after its COMMIT, leaves nothing stale, also with a
+    process that began too late to have heard of it.
+    """
+    party = Party(tmp_path / "party", database_url=database_url, redis_urls=[own_redis.url], workers=1)
     with party:
-        reader, dying = party.workers[READER], mortal(party, 0)
+        reader, dying = party.workers[0], mortal(party, 0)
         try:
             reader.do("read", row=0)
-            dying.send({"row": 0, "version": 1, "at": "committed", "pause": 5.0})
+            if newcomer:
+                reader = party.invite()
+            dying.send({"row": 0, "version": 1, "at": "committed", "pause": 8.0})
             assert wait_until(lambda: is_fenced(own_redis, "counter:0"), seconds=20.0)
             own_redis.restart()
+            if newcomer:
+                reader.do("begin")
             reader.do("reads", row=0, number=50, pause=0.02)
             assert dying.answer()["signal"] == signal.SIGKILL
             party.board.acknowledge(0, 1, now=clock())
             answer = reader.do("read", row=0)
             assert answer["got"] >= answer["expected"]
+            if newcomer:  # the other knows of the fence, until it has run out
+                read_until_kept(reader, 0)
         finally:
             dying.end()
 

@@ -62,6 +62,11 @@ class Worker:
         await self.cache.start(seconds=10.0)
         return {"up": True}
 
+    async def begin(self) -> dict[str, Any]:
+        """Start without waiting until Redis is used."""
+        self.cache._begin()
+        return {}
+
     async def race(
         self,
         *,

@@ -7,18 +7,23 @@ from tests.cache.simulation.world import (
     AGAIN,
     ANNOUNCE,
     ANNOUNCED,
+    AWAY,
     BARRIER,
     CUT,
+    FENCING,
+    INSERTED,
     JOINED,
     LOG,
     NOTICED,
     ON,
     PASSED,
     PONG,
+    READY,
     RELEASED,
     REMOVED,
     RENEWED,
     RETIRED,
+    UNFENCED,
     UP,
     Process,
     Redis,
@@ -77,11 +82,37 @@ def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
         yield notice(world, setup, at, process)
     if not world.redis.up:
         return
+    if world.redis.quarantine and process.awaited and process.connection == ON and process.joined:
+        yield from settle(world, setup, at, process)
     if process.connection == NOTICED:
         changed = process._replace(connection=ON, queue=(), joined=0, asked=-1)
         yield f"P{at} subscribes", world._replace(processes=put(world.processes, at, changed))
     elif process.connection == ON and process.asked < 0 and process.lease < setup.lease:
         yield renew(world, setup, at, process) if process.joined else join(world, setup, at, process)
+
+
+def settle(world: World, setup: Setup, at: int, process: Process) -> Iterator[Step]:
+    """Under a new epoch: look which commits are under way in the database, and wait until they have ended."""
+    under_way = sum(1 << index for index in range(len(world.writers)) if commits(world, setup, index))
+    if process.awaited >= 0:
+        under_way &= process.awaited
+    if under_way == process.awaited:
+        return
+    process = process._replace(awaited=under_way)
+    if under_way:
+        yield (
+            f"P{at} sees commits under way",
+            world._replace(processes=put(world.processes, at, process)),
+        )
+    else:
+        yield f"P{at} sees no commit under way", forget(world, at, process, setup)
+
+
+def commits(world: World, setup: Setup, at: int) -> bool:
+    """Whether a transaction holds the lock of those that commit. Rule `lock_first`: from before its fence."""
+    before = (FENCING, ANNOUNCED) if setup.rules.lock_first else ()
+    locked = (*before, READY, AWAY, INSERTED, UNFENCED)
+    return world.writers[at].phase in locked and setup.writers[at][1] != "manual"
 
 
 def notice(world: World, setup: Setup, at: int, process: Process) -> Step:
@@ -106,11 +137,9 @@ def join(world: World, setup: Setup, at: int, process: Process) -> Step:
 
 
 def open_tags(redis: Redis, process: Process, setup: Setup) -> tuple[int, ...]:
-    """Rule `open_at_join`: fences announced before and not released; under quarantine whatever may be."""
+    """Rule `open_at_join`: fences announced before and not released."""
     if not setup.rules.open_at_join or not setup.rules.open_tags:
         return process.open
-    if redis.quarantine:
-        return (setup.fence,) * len(process.open)
     return tuple(map(max, process.open, redis.fences))
 
 

@@ -10,9 +10,11 @@ beginning. Time passes in ticks, at any moment, for all clocks at one rate.
 Where an outbox may be used, memory and Redis are trusted from a drain under a lease until that lease ends.
 
 What is not: clocks of different rates (the real margin is for that), a Redis Cluster, a split brain (two
-servers at once), a writer cut off from Redis while readers are not (refused, or the outbox's stated limit),
-a COMMIT that PostgreSQL is still executing when its fence has run out, values of several keys. A script
-and its reply are one step: a reply that takes long is the same as a later next step.
+servers at once; or of a Cluster one node that loses its part), a database that a process comes to know only
+under a new epoch (its fills then need a lease that began after it was asked), a writer cut off from Redis
+while readers are not (refused, or the outbox's stated limit), a COMMIT that PostgreSQL is still executing
+when its fence has run out, values of several keys. A script and its reply are one step: a reply that takes
+long is the same as a later next step.
 """
 
 from collections.abc import Iterator

@@ -24,7 +24,9 @@ from tests.cache.simulation.world import (
     TRUST,
     UP,
     WROTE,
+    Process,
     Reader,
+    Redis,
     Setup,
     Step,
     World,
@@ -120,7 +122,7 @@ def may_share(world: World, setup: Setup, at: int) -> bool:
 
 
 def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
-    """MGET of value, epoch, token; a missing token is created. Under quarantine it counts as fenced."""
+    """MGET of value, epoch, token; a missing token is created. Rule `quarantine`: or counts as fenced."""
     late = reader.phase == LOADED
     after = CAPTURED if late else MISS
     if not world.redis.up or world.processes[setup.readers[at][0]].trust != TRUST:
@@ -131,9 +133,14 @@ def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
         hit = reader._replace(phase=HIT, version=redis.value[0], token=redis.token)
         return f"R{at} hits version {hit.version} in Redis", changed(world._replace(redis=redis), at, hit)
     redis = with_token(world, redis, setup)
-    token = FENCED if redis.quarantine else redis.token
+    token = FENCED if doubtful(redis, world.processes[setup.readers[at][0]]) else redis.token
     reader = reader._replace(phase=after, token=token, epoch=redis.epoch)
     return f"R{at} reads the token", changed(world._replace(redis=redis), at, reader)
+
+
+def doubtful(redis: Redis, process: Process) -> bool:
+    """Whether under a new epoch commits may be under way that this process has not seen the end of."""
+    return bool(redis.quarantine and process.awaited)
 
 
 def load(world: World, setup: Setup, at: int, reader: Reader) -> Step:
@@ -145,6 +152,8 @@ def load(world: World, setup: Setup, at: int, reader: Reader) -> Step:
         if writing and not setup.rules.clean_session:
             version = DIRTY
     reader = reader._replace(phase=LOADED, version=version)
+    if doubtful(world.redis, world.processes[process]):
+        reader = reader._replace(fresh=0)
     return f"R{at} loads version {version}", changed(world, at, reader)
 
 

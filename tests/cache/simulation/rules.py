@@ -36,7 +36,9 @@ class Rules:
     Attributes, faults of Redis:
         epoch: another server, another epoch.
         epoch_wait: a writer waits a whole lease under a new epoch, whoever has acknowledged.
-        quarantine: nobody fills for as long as a fence of the lost server could have stood.
+        quarantine: under a new epoch nobody fills before the commits that it saw under way in the database
+            have ended, or a fence of the lost server could stand no more.
+        lock_first: a writer says in the database that it commits before it fences, not after.
         distrust: a lapse of the lease ends the trust in Redis; draining the outbox restores it.
         outbox_barrier: a drain first waits for the transactions that are writing to the outbox.
         drain_waits: a drain does not skip rows that another one holds.
@@ -70,6 +72,7 @@ class Rules:
     epoch: bool = True
     epoch_wait: bool = True
     quarantine: bool = True
+    lock_first: bool = True
     distrust: bool = True
     outbox_barrier: bool = True
     drain_waits: bool = True

@@ -7,14 +7,14 @@ COMMIT, OTHER, MANUAL, ROLLBACK = "commit", "other", "manual", "rollback"
 KNOWN, LATE, JOINER = "known", "late", "joiner"
 
 
-def setup(name: str, writers: str, readers: str, *faults: str, **options: object) -> Setup:
+def setup(name: str, writers: str, readers: str, *faults: str, budget: int = 1, **options: object) -> Setup:
     """A setup in short: ``"0 commit, 1 other"`` are a writer in process 0 and one in process 1."""
     return Setup(
         name,
         actors(writers),
         actors(readers),
         faults=frozenset(faults),
-        budget=int(bool(faults)),
+        budget=budget if faults else 0,
         **options,  # type: ignore[arg-type]
     )
 
@@ -76,6 +76,7 @@ SETUPS = {
         setup("Redis starts again", "0 commit", "1 known", "restart"),
         setup("Redis fails over", "0 commit", "1 known", "failover"),
         setup("Redis starts again, tokens after the snapshot", "0 commit", "1 late", "restart"),
+        setup("Redis starts again, the writer is killed", "0 commit", "1 known", "restart", "kill", budget=2),
         setup("Redis hangs", "0 commit", "1 known", "hang", outbox=True),
         setup("Redis hangs, two drain", "0 commit", "", "hang", outbox=True, holding=(0, 1)),
         setup(
@@ -134,7 +135,8 @@ PLANTED = {
     "share_fresh": "a shared load",
     "epoch": "Redis fails over",
     "epoch_wait": "Redis starts again",
-    "quarantine": "Redis starts again",
+    "quarantine": "Redis starts again, the writer is killed",
+    "lock_first": "Redis starts again, the writer is killed",
     "distrust": "Redis hangs",
     "outbox_barrier": "Redis hangs",
     "drain_waits": "Redis hangs, two drain",

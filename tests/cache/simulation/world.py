@@ -47,7 +47,7 @@ class Redis(NamedTuple):
     value: tuple[int, int, int] | None  # version, token, epoch
     holders: tuple[int, ...]  # by process
     young: int  # ticks during which holders unknown to this server may still serve
-    quarantine: int  # ticks during which writers fenced on the lost server may still commit
+    quarantine: int  # ticks during which fences of the lost server would stand
 
 
 class Process(NamedTuple):
@@ -62,6 +62,7 @@ class Process(NamedTuple):
     memory: int  # version in L1, -1: none (or one that the log has invalidated)
     open: tuple[int, ...]  # by writer: ticks left of an announcement whose release was not heard
     trust: int
+    awaited: int = -1  # under a new epoch: the commits seen under way, a bit each; -1: has not looked
 
 
 class Writer(NamedTuple):

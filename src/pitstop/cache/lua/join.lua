@@ -1,4 +1,4 @@
--- Become a holder; gives the epoch, and the fences that stand: announcements that the holder has not heard. A new epoch begins (all that was stored is void) when there is none, when this is not the
+-- Become a holder; gives the epoch, its age in ms, and the fences that stand: announcements that the holder has not heard. A new epoch begins (all that was stored is void) when there is none, when this is not the
 -- server it began on, and when there are holders of whom none could renew within a lease: Redis was away, and a writer
 -- may have gone on without it.
 -- KEYS: holders, epoch, fences. ARGV: holder, run id of the server, a fresh token, the lease in ms.
@@ -18,7 +18,7 @@ if not epoch or string.sub(epoch, 22) ~= ARGV[2] or cut_off then
   if cut_off then redis.call('DEL', KEYS[1]) end
 end
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%013.0f', now))
-local standing = {epoch}
+local standing = {epoch, now - string.sub(epoch, 9, 21)}
 local fences = redis.call('HGETALL', KEYS[3])
 for at = 1, #fences, 2 do
   if tonumber(string.sub(fences[at + 1], 1, 13)) > now then
