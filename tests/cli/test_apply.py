@@ -31,7 +31,7 @@ def test_plan_dry_run_apply_revert(
     database: "psycopg.Connection[Any]", database_url: str, tmp_path: Path
 ) -> None:
     """A plan goes into a file; the dry run shows it and changes nothing; apply does it, and takes it back."""
-    code, plan, err = run("plan", database_url, "--ddl", "-", typed=SQL)
+    code, plan, err = run("plan", "--ddl", "-", typed=SQL, PITSTOP_DATABASE_URL=database_url)
     assert (code, err) == (0, "")
     path = tmp_path / "plan.sql"
     path.write_text(plan)
@@ -59,7 +59,7 @@ def test_plan_of_the_advisor(database: "psycopg.Connection[Any]", database_url: 
     ddl = ["CREATE INDEX ON orders (note)", "CREATE INDEX ON orders (id, note)"]
     path = tmp_path / "advice.json"
     path.write_text(json.dumps({"version": 1, "indexes": [{"ddl": each} for each in ddl]}))
-    code, out, err = run("plan", database_url, "--indexes", str(path))
+    code, out, err = run("plan", "--indexes", str(path), PITSTOP_DATABASE_URL=database_url)
     assert code == 0
     assert out.startswith(
         "CREATE INDEX CONCURRENTLY ix_orders_id_note ON public.orders (id, note);\n-- revert: "
@@ -88,7 +88,7 @@ def test_errors(
     (tmp_path / "drop.sql").write_text(f"{SQL}; DROP TABLE orders")
     (tmp_path / "column.sql").write_text(f"{SQL}; CREATE INDEX ON orders (nothing)")
     (tmp_path / "table.sql").write_text(f"{SQL}; CREATE INDEX ON stores (id)")
-    code, out, err = run("apply", database_url, *arguments, "--apply", cwd=tmp_path)
+    code, out, err = run("apply", *arguments, "--apply", cwd=tmp_path, PITSTOP_DATABASE_URL=database_url)
     assert (code, out) == (2, "")
     assert message in err
     assert indexes(database) == []
@@ -98,11 +98,12 @@ def test_a_failure_tells_why(database: "psycopg.Connection[Any]", database_url: 
     """What fails on the way is one line too; what came before it stands, and the same again goes on."""
     database.execute("INSERT INTO orders VALUES (1, 'same'), (2, 'same')")
     sql = f"{SQL}; CREATE UNIQUE INDEX ix_once ON orders (note)"
-    code, _, err = run("apply", database_url, "--ddl", "-", "--apply", typed=sql)
+    arguments = ("apply", "--ddl", "-", "--apply")
+    code, _, err = run(*arguments, typed=sql, PITSTOP_DATABASE_URL=database_url)
     assert code == 2
     assert "could not create unique index" in err
     assert indexes(database) == ["ix_id", "ix_note"]
     database.execute("DELETE FROM orders WHERE id = 2")
-    code, _, err = run("apply", database_url, "--ddl", "-", "--apply", typed=sql)
+    code, _, err = run(*arguments, typed=sql, PITSTOP_DATABASE_URL=database_url)
     assert (code, err) == (0, "")
     assert indexes(database) == ["ix_id", "ix_note", "ix_once"]

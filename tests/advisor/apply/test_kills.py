@@ -75,8 +75,8 @@ def start(url: str, plan: Path, *more: str) -> "subprocess.Popen[str]":
     own = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
     path = os.pathsep.join(os.path.abspath(each) for each in sys.path if each)
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "pitstop", "apply", url, "--ddl", str(plan), "--apply", *more],
-        env={**own, "PYTHONPATH": path},
+        [sys.executable, "-u", "-m", "pitstop", "apply", "--ddl", str(plan), "--apply", *more],
+        env={**own, "PYTHONPATH": path, "PITSTOP_DATABASE_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
