@@ -1,7 +1,8 @@
 """``python -m benchmarks [NAME ...]``: run the named benchmarks, or all of them.
 
 ``python -m benchmarks cache [--only QUESTION ...] [--quick]`` runs apart: its peers have an environment of
-their own (``make bench-cache``). ``cache_race`` runs apart too: it takes half an hour (``make race``).
+their own (``make bench-cache``). ``cache_race`` runs apart too: it takes half an hour (``make race``);
+``indexes`` takes some minutes.
 """
 
 import sys
@@ -15,11 +16,14 @@ NAMES = (
     "slow_log",
     "peer_loading",
     "read_model",
+    "pool",
     "cache_redis",
     "cache_values",
     "cache_responses",
+    "bulk_update",
+    "explain",
 )
-APART = ("cache", "cache_race")
+APART = ("cache", "cache_race", "indexes")
 
 
 def main() -> int:

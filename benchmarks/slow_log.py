@@ -5,9 +5,9 @@ import statistics
 import timeit
 from collections.abc import Callable
 
+from pitstop.location import Location
 from pitstop.postgres import fingerprint
 from pitstop.sql import slow
-from pitstop.sql.location import Location
 from pitstop.sql.records import Statement
 from pitstop.store import Latency
 

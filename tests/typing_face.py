@@ -17,12 +17,14 @@ from pitstop import (
     Queries,
     Statement,
     count_queries,
+    create_engine,
     implicit_loading,
     observe,
     peer_loading,
     private_servers,
     read_model,
 )
+from pitstop.pool import PoolStatus, create_async_engine, create_sync_engine, pool_status, session_factory
 from pitstop.sql import Location, Observer, Page, PeerLoading, ReadModel, ReadOne, ReadPage, StatementGroup
 
 
@@ -146,3 +148,14 @@ async def caching(cache: Cache) -> None:
     assert_type(await cache.invalidate("order:1"), None)
     assert_type(await cache.warm(total, [1, 2]), int)
     assert_type(cache.stats().hit_rate, float)
+
+
+def connecting(url: str) -> None:
+    engine = create_async_engine(url, workers=4, size=5, echo=True)
+    assert_type(engine, AsyncEngine)
+    assert_type(session_factory(engine), async_sessionmaker[AsyncSession])
+    threaded = create_sync_engine(url, background=True)
+    assert_type(threaded, Engine)
+    assert_type(session_factory(threaded), sessionmaker[Session])
+    assert_type(pool_status(engine), PoolStatus)
+    session_factory(create_engine(url, workers=4))

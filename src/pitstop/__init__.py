@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pitstop.app import Pitstop as Pitstop
     from pitstop.cache import Cache as Cache
     from pitstop.errors import PitstopError as PitstopError
+    from pitstop.pool import create_engine as create_engine
+    from pitstop.postgres import explain as explain
     from pitstop.servers import private_servers as private_servers
     from pitstop.sql import NPlusOne as NPlusOne
     from pitstop.sql import Queries as Queries
@@ -32,6 +34,8 @@ _HOMES = {
     "Queries": "pitstop.sql",
     "Statement": "pitstop.sql",
     "count_queries": "pitstop.sql",
+    "create_engine": "pitstop.pool",
+    "explain": "pitstop.postgres",
     "implicit_loading": "pitstop.web",
     "observe": "pitstop.sql",
     "peer_loading": "pitstop.sql",
@@ -47,6 +51,8 @@ __all__ = [
     "Queries",
     "Statement",
     "count_queries",
+    "create_engine",
+    "explain",
     "implicit_loading",
     "observe",
     "peer_loading",

@@ -9,7 +9,7 @@ from pitstop.errors import SettingsError
 from pitstop.settings import Settings, load_settings
 from pitstop.sql import Observer, observe
 from pitstop.store import Store
-from pitstop.web import ObserveMiddleware
+from pitstop.web import BusyMiddleware, ObserveMiddleware
 
 if TYPE_CHECKING:
     from pitstop.cache import Cache
@@ -23,13 +23,14 @@ class Pitstop:
     ::
 
         app = FastAPI()
-        engine = create_async_engine("postgresql+asyncpg://...")
+        engine = create_engine("postgresql+asyncpg://...", workers=4)
         pitstop = Pitstop(app, engine=engine)
 
     With ``PITSTOP_ENABLED=0`` it does nothing. Under ``pitstop run`` nothing is counted twice.
 
     Args:
-        app: a FastAPI or Starlette application that has not served yet; it gets a middleware. None to
+        app: a FastAPI or Starlette application that has not served yet; it gets a middleware, and one that
+            answers 503 where a pool of ``create_engine`` is exhausted. None to
             observe operations only (``open_scope``). Any other ASGI application is wrapped by hand:
             ``app = ObserveMiddleware(app)`` from ``pitstop.web``.
         engine: the ``Engine`` or ``AsyncEngine`` to observe; None for every engine of the process.
@@ -137,4 +138,5 @@ def _add_middleware(app: Any) -> None:
             "Pitstop(app) comes too late: the application has started and its middleware is fixed; "
             "call it right after the application is made"
         )
-    app.add_middleware(ObserveMiddleware)
+    app.add_middleware(BusyMiddleware)
+    app.add_middleware(ObserveMiddleware)  # outside: it sees the 503

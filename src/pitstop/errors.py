@@ -9,6 +9,7 @@
     │   ├── ServerNotFound     no server program, or nobody answers at the address
     │   └── ServerStartFailed  a private server did not come up; carries its log
     ├── StoreError             the local record cannot be read or written
+    ├── WhatIfError            a copy of a database's statistics that cannot be made or asked
     ├── SchemaError            changes of schema objects
     │   ├── ChangeRefused      a change that cannot be made safely on a live database
     │   └── ApplyFailed        a change that was begun and did not come through
@@ -21,6 +22,9 @@
     │   └── FenceFailed        a commit was refused: its fence could not be written
     ├── ReadModelError         a read model that cannot be derived or asked
     │   └── CursorError        a cursor that is none of this read model's
+    ├── PoolError              connection pools
+    │   └── PoolExhausted      no connection became free in time
+    ├── PlanError              a plan that cannot be read, or a statement that is not explained
     └── BenchError             a load run that cannot be made or compared
 
 Messages are lower case, without a full stop, and name the thing with its value; the docstring of
@@ -41,6 +45,9 @@ __all__ = [
     "FixRefused",
     "MissingExtra",
     "PitstopError",
+    "PlanError",
+    "PoolError",
+    "PoolExhausted",
     "ReadModelError",
     "RedisUnavailable",
     "SchemaError",
@@ -51,6 +58,7 @@ __all__ = [
     "StoreError",
     "UncacheableValue",
     "UnkeyableArgument",
+    "WhatIfError",
     "require",
 ]
 
@@ -86,6 +94,12 @@ class ServerStartFailed(ServerError):
 class StoreError(PitstopError):
     """The local record cannot be read or written. Cure: point ``PITSTOP_STORE`` at a writable
     directory, or delete the directory it names (it holds observations only).
+    """
+
+
+class WhatIfError(PitstopError):
+    """The statistics of a database cannot be copied, or no statement of the workload can be planned on the
+    copy. Cure: in the message; most often a right that the user lacks, or ``pitstop[servers]``.
     """
 
 
@@ -150,6 +164,29 @@ class ReadModelError(PitstopError):
 class CursorError(ReadModelError):
     """A cursor was cut, changed, or made by another read model. Cure: answer 400, or begin with the
     first page.
+    """
+
+
+class PoolError(PitstopError):
+    """Something is wrong with a connection pool."""
+
+
+class PoolExhausted(PoolError):
+    """No connection became free in time. Cure: the message says which lines hold them: let them hold
+    connections shorter (no outgoing calls within a transaction), or give the pool more.
+
+    Attributes:
+        retry_after_s: when it is worth while to ask again, seconds, for the header ``Retry-After``.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class PlanError(PitstopError):
+    """A plan cannot be read, or a statement is not explained. Cure: in the message; most often the whole
+    output of ``EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)``, or one statement that only reads.
     """
 
 

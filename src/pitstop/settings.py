@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         default=None, description="use this PostgreSQL instead of a private one"
     )
     redis_url: SecretStr | None = Field(default=None, description="use this Redis instead of a private one")
+    admin_token: SecretStr | None = Field(
+        default=None, description="token that a request must carry to change something; none changes nothing"
+    )
     store: Path = Field(default=Path(".pitstop"), description="directory of the local record")
     store_max_bytes: int = Field(default=64 * MIB, ge=MIB, description="bound of the local record, bytes")
     slow_request_ms: float = Field(default=500.0, gt=0, description="a request slower than this is a finding")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitstop.cache.entry import COMPRESSED, NEGATIVE, Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, NEGATIVE, Entry, pack, unpack, unpack_held
 
 _entries = st.builds(
     dict,
@@ -79,3 +79,22 @@ def test_what_does_not_fit_is_refused_when_packed() -> None:
         pack(b"", tokens=[b"short"], fresh_until=1.0, stale_until=1.0)
     with pytest.raises(ValueError, match="tags"):
         pack(b"", tokens=[], tags=["x" * 70_000], fresh_until=1.0, stale_until=1.0)
+
+
+@given(_entries, st.data())
+def test_the_short_way_gives_the_same(parts: dict, data: st.DataObject) -> None:  # type: ignore[type-arg]
+    """With its own tokens an entry without tags is read as the long way reads it; with others it is a miss."""
+    packed, tokens = pack(**parts), b"".join(parts["tokens"])
+    expected = parts["fresh_until"], parts["load_ms"], parts["flags"], parts["payload"]
+    assert unpack_held(packed, tokens) == (expected if parts["tags"] is None else None)
+    other = data.draw(st.binary(min_size=8, max_size=8).filter(lambda each: each != tokens[-8:]))
+    assert unpack_held(packed, tokens[:-8] + other) is None
+
+
+@given(_entries, st.data())
+def test_changed_bytes_never_raise_the_short_way(parts: dict, data: st.DataObject) -> None:  # type: ignore[type-arg]
+    """What is no entry the long way is none the short way, and nothing is raised."""
+    packed, tokens = bytearray(pack(**parts)), b"".join(parts["tokens"])
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    changed = bytes(packed)[: data.draw(st.integers(0, len(packed)))]
+    assert unpack(changed) is not None or unpack_held(changed, tokens) is None

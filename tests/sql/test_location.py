@@ -15,14 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from pitstop import count_queries
-from pitstop.sql import location
-from pitstop.sql.location import NOWHERE, Location, Site, find_site
+from pitstop import count_queries, location
+from pitstop.location import NOWHERE, Location, Site, find_site
 from pitstop.web import ObserveMiddleware
 
 HERE = __file__
 PACKAGE = """\
-from pitstop.sql.location import find_site
+from pitstop.location import find_site
 
 found = []
 
@@ -88,7 +87,7 @@ def test_a_module_has_no_function(tmp_path: Path) -> None:
     """Code at the top of a script is in <module>, also its comprehensions."""
     script = tmp_path / "script.py"
     script.write_text(
-        "from pitstop.sql.location import find_site\n"
+        "from pitstop.location import find_site\n"
         "print(*find_site(1).location)\n"
         "print(*[find_site(1).location for _ in 'a'][0])\n"
         "print(*(lambda: find_site(1).location)())\n"

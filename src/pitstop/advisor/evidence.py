@@ -9,6 +9,7 @@ from pitstop.advisor.rules import RULES, forbidden_load, n_plus_one
 from pitstop.advisor.thresholds import Thresholds
 from pitstop.errors import StoreError
 from pitstop.postgres.catalog import Catalog, read_catalog
+from pitstop.postgres.server import ServerState, read_server
 from pitstop.store import Observations, read_store
 
 __all__ = ["Evidence", "diagnose", "gather", "load_cures"]
@@ -22,17 +23,19 @@ class Evidence:
         observations: what ``pitstop run`` or ``Pitstop(app)`` recorded; empty when nothing was.
         catalog: what the database says, or None when none was asked.
         thresholds: from which values on something is a finding.
+        server: what the server of the database says, or None.
     """
 
     observations: Observations
     catalog: Catalog | None
     thresholds: Thresholds
+    server: ServerState | None = None
 
 
 def gather(
     store: Path | str, *, database_url: str | None = None, thresholds: Thresholds | None = None
 ) -> Evidence:
-    """Read the local record and, when an address is given, the database's catalog.
+    """Read the local record and, when an address is given, the database's catalog and its server's settings.
 
     Args:
         store: directory of the record; may be missing when a database is given.
@@ -50,7 +53,8 @@ def gather(
             raise
         observations = Observations()
     catalog = read_catalog(database_url) if database_url is not None else None
-    return Evidence(observations, catalog, thresholds or Thresholds())
+    server = read_server(database_url) if database_url is not None else None
+    return Evidence(observations, catalog, thresholds or Thresholds(), server)
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:

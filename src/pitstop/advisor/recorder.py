@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pitstop.advisor.caches import CacheCounts
 from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
+from pitstop.advisor.pools import PoolCounts
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
 from pitstop.scope import Handler, Scope, ScopeEnded
-from pitstop.store import CacheTotals, Observations, Store
+from pitstop.store import CacheTotals, Observations, PoolTotals, Store
 
 if TYPE_CHECKING:
     from pitstop.sql import Location, Trace
@@ -109,6 +110,7 @@ class Recorder:
         self._pending = Observations()
         self._small: deque[_Small] = deque()
         self._caches = CacheCounts()
+        self._pools = PoolCounts()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -198,6 +200,8 @@ class Recorder:
                 self._pending.unused_columns.update((each.key, each) for each in unused)
                 for cache in self._caches.grown():
                     self._pending.caches.setdefault(cache.namespace, CacheTotals(cache.namespace)).add(cache)
+                for pool in self._pools.grown():
+                    self._pending.pools.setdefault(pool.name, PoolTotals(pool.name)).add(pool)
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

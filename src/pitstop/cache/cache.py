@@ -13,7 +13,7 @@ from pitstop.cache import warm as warming
 from pitstop.cache.annotations import resolved
 from pitstop.cache.codec import codec_for
 from pitstop.cache.core import Core
-from pitstop.cache.databases import database_of, watch_engines
+from pitstop.cache.databases import Database, database_of, watch_engines
 from pitstop.cache.fence import RowTags
 from pitstop.cache.function import Cached
 from pitstop.cache.function_async import AsyncCached
@@ -21,6 +21,7 @@ from pitstop.cache.function_sync import SyncCached
 from pitstop.cache.key import KeyMaker, TagTemplate
 from pitstop.cache.notes import current_notes
 from pitstop.cache.page import ENCODINGS, PageCodec
+from pitstop.cache.replicas import Primary, name_replica
 from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
 from pitstop.cache.responses import Responses
@@ -331,13 +332,35 @@ class Cache(Core):
         Raises:
             SettingsError: it is no engine of PostgreSQL.
         """
-        engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-        database = database_of(engine)
-        if database is None:
-            raise SettingsError(f"an outbox needs PostgreSQL, this engine is of {engine.dialect.name}")
+        database = _postgresql(engine, "an outbox")
         if self._outbox is not None:
             self._outbox.add_database(database, named=True)
             watch_engines(self._outbox)
+
+    def use_replica(
+        self, engine: "Engine | AsyncEngine", *, primary: "Engine | AsyncEngine", wait: float = 0.1
+    ) -> None:
+        """Keep what is loaded from a replica, if the replica had all that was committed when the load began.
+
+        Without it nothing that was read on a server in recovery is kept. Each load that reads there asks the
+        primary how far its log reaches, and the replica how far it has replayed: two round trips. The
+        outbox of the primary is looked after as by :meth:`use_outbox`, and how it is reached is said there.
+
+        Args:
+            engine: of a streaming replica, at isolation level READ COMMITTED.
+            primary: of the server that it replays. Not looked into whether it is that one.
+            wait: seconds that a load waits at most for the replica to catch up, before it reads what is
+                there and keeps nothing.
+
+        Raises:
+            SettingsError: one of them is no engine of PostgreSQL, or ``wait`` is below zero.
+        """
+        if wait < 0:
+            raise SettingsError(f"wait={wait!r} is below zero; give seconds")
+        _postgresql(engine, "a replica")
+        self.use_outbox(primary)
+        self._primaries.append(Primary(_postgresql(primary, "a primary"), wait=wait))
+        name_replica(_sync(engine), of=self._primaries[-1])
 
     async def get(self, key: str, default: Any = None) -> Any:
         """What :meth:`set` stored under a key, or ``default``."""
@@ -431,3 +454,14 @@ class Cache(Core):
         if isinstance(ttl, Adaptive):
             return ttl
         return self._default_ttl if ttl is None else lifetime.seconds(ttl)
+
+
+def _sync(engine: "Engine | AsyncEngine") -> Engine:
+    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+
+
+def _postgresql(engine: "Engine | AsyncEngine", what: str) -> Database:
+    database = database_of(_sync(engine))
+    if database is None:
+        raise SettingsError(f"{what} needs PostgreSQL, this engine is of {engine.dialect.name}")
+    return database

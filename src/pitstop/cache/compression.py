@@ -56,14 +56,11 @@ def decompress(packed: bytes | memoryview, *, at_most: int = MAX_BYTES) -> bytes
         frame = packed[_SIZE.size :]
         if size > at_most or zstandard.frame_content_size(frame) != size:
             raise CacheError(f"stored value says it is {size} bytes long; at most {at_most} can be right")
-        payload = _decompressor().decompress(frame, max_output_size=size)
+        try:
+            decompressor = _of_thread.decompressor
+        except AttributeError:
+            decompressor = _of_thread.decompressor = zstandard.ZstdDecompressor()
+        payload: bytes = decompressor.decompress(frame)  # reserves what the frame says: it was looked at
     except (struct.error, zstandard.ZstdError) as error:
         raise CacheError(f"stored value cannot be decompressed: {error}") from error
     return payload
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    made: zstandard.ZstdDecompressor | None = getattr(_of_thread, "decompressor", None)
-    if made is None:
-        made = _of_thread.decompressor = zstandard.ZstdDecompressor()
-    return made

@@ -28,6 +28,7 @@ from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.parts import Lease, Parts
 from pitstop.cache.plain import PlainValues
 from pitstop.cache.redis.topology import Client
+from pitstop.cache.replicas import Primary
 from pitstop.cache.responses import ResponseCache
 from pitstop.cache.stats import Stats
 from pitstop.cache.ttl import Duration
@@ -78,6 +79,7 @@ class Core:
         self._events: dict[str, dict[str, None]] = {}
         self._client = Client(redis) if redis is not None and self.enabled else None
         self._keeping: dict[bytes, tuple[str, float]] = {}
+        self._primaries: list[Primary] = []
         strict = coherence == "strict"
         self._coherence = self._join_others(Policy(lease=lease, memory=lease if strict else bound or lease))
         self._driver, self._blocking = self._drivers(soft_timeout)
@@ -229,6 +231,8 @@ class Core:
             self._coherence.close()
         if self._outbox is not None:
             self._outbox.close()
+        for primary in self._primaries:
+            primary.close()
 
     def _begin(self) -> None:
         if self._writes_matter and self._leave is None:
@@ -296,6 +300,8 @@ class Core:
             self._coherence.reset_after_fork()
         if self._outbox is not None:
             self._outbox.reset_after_fork()
+        for primary in self._primaries:
+            primary.reset_after_fork()
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

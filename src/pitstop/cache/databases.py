@@ -9,6 +9,8 @@ import psycopg
 from psycopg import pq
 from sqlalchemy import URL, Connection, Engine, Pool, event
 
+from pitstop.cache.standby import is_in_recovery
+
 __all__ = ["Database", "database_of", "watch_engines"]
 
 _CONNECT_SECONDS = 5
@@ -106,7 +108,7 @@ def _address(url: URL) -> str:
 
 def _on_begin(connection: Connection) -> None:
     pool = connection.engine.pool
-    if pool in _seen:
+    if pool in _seen or is_in_recovery(connection):  # nothing is taken out there, and no lock is seen
         return
     database = database_of(connection.engine)
     if database is not None:

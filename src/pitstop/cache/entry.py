@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-__all__ = ["COMPRESSED", "HEAD_BYTES", "NEGATIVE", "TOKEN_BYTES", "Entry", "pack", "unpack"]
+__all__ = ["COMPRESSED", "HEAD_BYTES", "NEGATIVE", "TOKEN_BYTES", "Entry", "pack", "unpack", "unpack_held"]
 
 NEGATIVE = 1
 COMPRESSED = 2
@@ -22,6 +22,7 @@ _NO_TAGS = 255
 _MOST = 254
 _HEAD = struct.Struct("<BBBBIIddd")
 HEAD_BYTES = _HEAD.size  # no two fills have the same
+_BRIEF = struct.Struct("<BBxB4xId8xd")  # the same without what follows from the rest
 _LENGTH = struct.Struct("<H")
 _TOKENS = [struct.Struct(f"{TOKEN_BYTES}s" * count) for count in range(256)]
 
@@ -107,6 +108,21 @@ def unpack(data: bytes | memoryview) -> Entry | None:
             return None
     tokens = _TOKENS[count].unpack_from(data, _HEAD.size)
     return Entry(tokens, tags, fresh, stale, load_ms, flags, data[payload_at:])
+
+
+def unpack_held(data: bytes, tokens: bytes) -> tuple[float, float, int, bytes] | None:
+    """Fresh until, load time, flags and payload of an entry with these tokens, joined, that names no tags itself.
+
+    The shortest way for the hot path: None as well where ``unpack`` gives None.
+    """
+    if not data.startswith(tokens, HEAD_BYTES):
+        return None
+    version, flags, tag_count, size, fresh, load_ms = _BRIEF.unpack_from(data)
+    payload_at = HEAD_BYTES + len(tokens)
+    # with the size the number of tokens is right as well
+    if tag_count != _NO_TAGS or version != _VERSION or flags > _KNOWN or len(data) != payload_at + size:
+        return None
+    return fresh, load_ms, flags, data[payload_at:]
 
 
 def _unpacked_tags(packed: bytes, count: int) -> tuple[str, ...] | None:

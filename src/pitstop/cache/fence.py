@@ -234,7 +234,8 @@ class CommitFence:
             self._without(commit, error)
 
     def _mark(self, commit: _Commit) -> None:
-        if commit.connection.dialect.name != "postgresql":
+        """Say in the database what is about to be committed; nobody else asks where there is no Redis."""
+        if self._outbox is None or commit.connection.dialect.name != "postgresql":
             return
         ms = int(FENCE_SECONDS / 2 * 1000)
         fenced = [f"{self._namespace}/{tag}" for tag in writable(commit.tags)]

@@ -1,4 +1,4 @@
-"""What happens on a miss: the protocol of a reader, as generators that send nothing themselves.
+"""What happens on a miss: the protocol of a load, as generators that send nothing themselves.
 
 They yield what they need (commands for Redis, the call of the function, a wait, a barrier) and are given the
 outcome; :mod:`pitstop.cache.loads` drives them in async and in sync code.
@@ -6,9 +6,7 @@ outcome; :mod:`pitstop.cache.loads` drives them in async and in sync code.
 
 import logging
 import os
-import random
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from pitstop.cache import ttl
@@ -16,15 +14,16 @@ from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
 from pitstop.cache.commands import Command, Commands, is_clean, may_have_run_out
-from pitstop.cache.compression import compress, decompress
+from pitstop.cache.compression import compress
 from pitstop.cache.effects import Barrier, Call, Called, Flow, Outcome, Steps, Wait, checked
-from pitstop.cache.entry import COMPRESSED, HEAD_BYTES, NEGATIVE, TOKEN_BYTES, Entry, pack, unpack
+from pitstop.cache.entry import COMPRESSED, NEGATIVE, TOKEN_BYTES, pack
+from pitstop.cache.look import PYTHON_SIZE, Looks, Sight
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.notes import Notes
-from pitstop.cache.request import Request, key_tag
+from pitstop.cache.request import Request
 from pitstop.cache.stats import Stats
 from pitstop.cache.watch import look_at_arguments
-from pitstop.errors import CacheError, RedisUnavailable, UncacheableValue
+from pitstop.errors import RedisUnavailable, UncacheableValue
 
 __all__ = ["LOCK_SECONDS", "Flows"]
 
@@ -33,33 +32,9 @@ log = logging.getLogger("pitstop.cache")
 LOCK_SECONDS = 5.0
 _KEPT_TAGS = 64
 _CHANGED = "what it read was changed meanwhile"
-_PYTHON_SIZE = 4  # bytes of Python objects for a byte of what they are encoded to, about
 
 
-@dataclass(slots=True)
-class _Sight:
-    """What Redis holds for a request: the stored entry, and the tokens of its tags, epoch first.
-
-    Attributes:
-        entry: if it holds.
-        tokens: of the tags of the request.
-        likely: tags that an entry carried which holds no more: a load may well find the same.
-        early: tokens of those, as they were before the load.
-        stored: how the stored entry begins; no other begins so.
-    """
-
-    entry: Entry | None
-    tokens: list[bytes | None]
-    likely: tuple[str, ...] = ()
-    early: dict[str, bytes | None] = field(default_factory=dict)
-    stored: bytes = b""
-
-    @property
-    def clean(self) -> bool:
-        return all(is_clean(token) for token in self.tokens)
-
-
-class Flows:
+class Flows(Looks):
     """The flows of one cache.
 
     Args:
@@ -81,11 +56,7 @@ class Flows:
         stats: Stats,
         keeping: dict[bytes, tuple[str, float]],
     ) -> None:
-        self._commands = commands
-        self._changes = changes
-        self._memory = memory
-        self._coherence = coherence
-        self._stats = stats
+        super().__init__(commands, changes=changes, memory=memory, coherence=coherence, stats=stats)
         self._keeping = keeping
         self._unstorable: set[str] = set()
 
@@ -109,47 +80,6 @@ class Flows:
             return (yield from self._bypass(request, start, request.private))
         return (yield from self._load_locked(request, sight, start, coherence))
 
-    def looking(self, key: str, tags: tuple[str, ...]) -> Command:
-        """The command that reads a value and the tokens of its tags; what it gives is for :meth:`hit`."""
-        return (b"MGET", self._commands.value(key), self._commands.epoch, *map(self._commands.token, tags))
-
-    def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
-        """What is stored, if that one look tells that it holds: the shortest way, for most calls.
-
-        Args:
-            start: the newest change before the look.
-        """
-        sight, more = self._seen(request, replies)
-        return None if more else self._take(request, sight, start)
-
-    def read_many(self, requests: list[Request]) -> Steps[list[Outcome | None]]:
-        """What is stored under keys that no function makes, of one namespace."""
-        start = self._changes.changes
-        nothing: list[Outcome | None] = [None for _ in requests]
-        if self._coherence is None or not self._coherence.is_up or not requests:
-            return nothing
-        token, tags = self._commands.token, requests[0].tags
-        values = [self._commands.value(each.key) for each in requests]
-        try:
-            (replies,) = checked((yield [(b"MGET", *values, self._commands.epoch, *map(token, tags))]))
-            tokens = replies[len(values) :]
-            sights = [
-                self._seen(each, [[stored, *tokens]])[0]
-                for each, stored in zip(requests, replies, strict=False)
-            ]
-            extra = {tag for sight in sights if sight.entry is not None for tag in sight.entry.tags or ()}
-            known: dict[str, bytes | None] = {}
-            if extra:
-                (more,) = checked((yield [(b"MGET", *map(token, sorted(extra)))]))
-                known = dict(zip(sorted(extra), more, strict=True))
-        except RedisUnavailable:
-            self.pause()
-            return nothing
-        return [
-            self._take(each, sight, start) if _has_tokens(sight, known) else None
-            for each, sight in zip(requests, sights, strict=True)
-        ]
-
     def prepared(self, request: Request, value: Any, tags: tuple[str, ...]) -> Steps[list[Command]]:
         """The commands that store a value given by hand; none while a writer is at work on its tags."""
         sight = yield from self._look(request)
@@ -166,82 +96,7 @@ class Flows:
         renewed = [self._commands.renew_token(tag, seconds=self._token_seconds(request)) for tag in every]
         return [self._commands.put(request.key, stored, seconds=fresh), *renewed]
 
-    def _take(self, request: Request, sight: _Sight, start: int) -> Outcome | None:
-        """A hit in Redis, if the entry holds and need not be loaded anew."""
-        entry = sight.entry
-        # after the reply: what was lost meanwhile may have been a fence
-        if entry is None or request.mode != "read" or not self._is_up():
-            return None
-        now = time.time()
-        stale = entry.fresh_until <= now
-        if request.recipe.early > 0 and not stale and self._is_early(request, now, entry):
-            return None
-        try:
-            value = request.recipe.codec.decode(
-                decompress(entry.payload) if entry.compressed else entry.payload
-            )
-        except CacheError:
-            return None
-        tags = request.tags + entry.tags if entry.tags else request.tags
-        counts = self._stats.of(request.recipe.namespace)
-        counts.misses -= 1  # it was counted before Redis was asked
-        if stale:
-            counts.stale_hits += 1
-            return Outcome(value, tags, shareable=self._holds(request, tags, start), stale=True)
-        counts.redis_hits += 1
-        size = _PYTHON_SIZE * len(entry.payload)
-        held = self._hold(request, value, tags, start, entry.fresh_until - now, entry.load_ms / 1000, size)
-        # what is held was just looked at
-        return Outcome(value, tags, held, shareable=held is not None or self._holds(request, tags, start))
-
-    def _is_early(self, request: Request, now: float, entry: Entry) -> bool:
-        return ttl.refreshes_early(
-            now,
-            expiry=entry.fresh_until,
-            load_seconds=entry.load_ms / 1000,
-            beta=request.recipe.early,
-        )
-
-    @property
-    def changes(self) -> ChangeLog:
-        """The change log."""
-        return self._changes
-
-    @property
-    def may_look(self) -> bool:
-        """Whether Redis is there to be looked into."""
-        return self._coherence is not None and self._coherence.is_up
-
-    def _is_up(self) -> bool:
-        return self._coherence is None or self._coherence.is_up
-
-    def _look(self, request: Request) -> Steps[_Sight]:
-        """Read the value and the tokens of its tags; an entry that does not hold is left out."""
-        sight, more = self._seen(request, (yield [self.looking(request.key, request.tags)]))
-        if more:
-            (tokens,) = checked((yield [(b"MGET", *map(self._commands.token, more))]))
-            if not _has_tokens(sight, dict(zip(more, tokens, strict=True))):
-                sight.entry, sight.likely = None, more
-        return sight
-
-    def _seen(self, request: Request, replies: list[Any]) -> tuple[_Sight, tuple[str, ...]]:
-        """What a look tells, and the tags whose tokens must still be looked at."""
-        ((stored, *tokens),) = checked(replies)
-        tokens[0] = tokens[0][:TOKEN_BYTES] if tokens[0] else None
-        sight = _Sight(None, tokens, stored=(stored or b"")[:HEAD_BYTES])
-        entry = unpack(stored) if stored is not None else None
-        recipe = request.recipe
-        # past its time it is only for those who can have it renewed without their caller
-        renewable = recipe.stale_for and recipe.repeatable
-        if entry is None or (entry.stale_until if renewable else entry.fresh_until) <= time.time():
-            return sight, ()
-        if entry.tokens[: len(tokens)] != tuple(tokens):
-            sight.likely = entry.tags or ()
-            return sight, ()
-        sight.entry = entry
-        return sight, entry.tags or ()
-
-    def _renewed(self, request: Request, sight: _Sight) -> Steps[None]:
+    def _renewed(self, request: Request, sight: Sight) -> Steps[None]:
         """Have the tokens made that are missing or whose fences have run out; before the load begins."""
         now = time.time()
         asked = [
@@ -255,7 +110,7 @@ class Flows:
             for at, reply in zip(asked, checked(replies), strict=True):
                 sight.tokens[at] = reply
 
-    def _load_locked(self, request: Request, sight: _Sight, start: int, coherence: Coherence) -> Flow:
+    def _load_locked(self, request: Request, sight: Sight, start: int, coherence: Coherence) -> Flow:
         """Load as the only one of all processes, or take what another has loaded meanwhile."""
         load = os.urandom(8).hex().encode()
         try:
@@ -287,7 +142,7 @@ class Flows:
         return (yield from self._bypass(request, start, "redis is away"))
 
     def _take_lock(
-        self, request: Request, sight: _Sight, load: bytes, coherence: Coherence, *, seize: bool
+        self, request: Request, sight: Sight, load: bytes, coherence: Coherence, *, seize: bool
     ) -> Steps[bool | None]:
         """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely.
 
@@ -307,7 +162,7 @@ class Flows:
         sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
         return None if taken == 2 else bool(taken == 1)
 
-    def _load_and_fill(self, request: Request, sight: _Sight, start: int, load: bytes) -> Flow:
+    def _load_and_fill(self, request: Request, sight: Sight, start: int, load: bytes) -> Flow:
         notes = self._notes(request, start)
         self._keeping[load] = (request.key, clock())
         self._stats.of(request.recipe.namespace).loads += 1
@@ -376,13 +231,8 @@ class Flows:
             notes.keep_private(request.private)
         return notes
 
-    def pause(self) -> None:
-        """Redis did not answer in time: go on without it until it does."""
-        if self._coherence is not None:
-            self._coherence.pause()
-
     def _captured(
-        self, request: Request, sight: _Sight, notes: Notes, begun: int
+        self, request: Request, sight: Sight, notes: Notes, begun: int
     ) -> Steps[tuple[tuple[str, ...], list[bytes | None]]]:
         """All tags and their tokens. Those that only the load made known are asked for after it: that is
         right only if nothing was announced for them since it began, which the barrier lets the log know.
@@ -436,7 +286,7 @@ class Flows:
         names = [self._commands.epoch, *map(self._commands.token, tags)]
         _, now, *_ = checked((yield [fill, (b"MGET", *names), *renewed]))
         now[0] = now[0][:TOKEN_BYTES] if now[0] else None
-        size = _PYTHON_SIZE * len(payload)
+        size = PYTHON_SIZE * len(payload)
         held = held or self._hold(request, called.value, tags, start, fresh, called.seconds, size)
         shareable = now == tokens and self._holds(request, tags, start)
         return Outcome(called.value, tags, held, shareable=shareable)
@@ -464,42 +314,6 @@ class Flows:
             load_ms=called.seconds * 1000,
             flags=(COMPRESSED if compressed else 0) | (NEGATIVE if called.value is None else 0),
         )
-
-    def _holds(self, request: Request, tags: tuple[str, ...], start: int) -> bool:
-        """Whether what held at a moment holds now, so that who asks now may have it.
-
-        Redis said so when it replied; whoever asked since then, while the reply lay here, asked later.
-        """
-        return self._is_up() and self._changes.unchanged((*tags, key_tag(request.key)), start)
-
-    def _hold(
-        self,
-        request: Request,
-        value: Any,
-        tags: tuple[str, ...],
-        start: int,
-        fresh: float,
-        load_seconds: float,
-        size: int,
-    ) -> Held | None:
-        """Keep a value in memory, if nothing has changed since the moment it was known to hold."""
-        if not self._memory.max_items:
-            return None
-        if request.recipe.early:
-            # drawn once for this process instead of at each hit: the same chance to be the one who loads anew
-            fresh = max(0.0, fresh - load_seconds * request.recipe.early * random.expovariate(1.0))
-        now = clock()
-        held = Held(
-            value,
-            tags=tags,
-            checked=start,
-            fresh_until=now + fresh,
-            stale_until=now + fresh + request.recipe.stale_for,
-            load_seconds=load_seconds,
-            size=size,
-        )
-        kept = self._memory.put(request.key, held, if_still=lambda: self._holds(request, tags, start))
-        return held if kept else None
 
     def _load_alone(self, request: Request, start: int) -> Flow:
         """Without Redis: memory is all there is."""
@@ -539,12 +353,3 @@ class Flows:
         longest = request.recipe.ttl
         fresh = ttl.seconds(longest.cap) if isinstance(longest, ttl.Adaptive) else longest
         return 2 * (fresh + request.recipe.stale_for) + 60
-
-
-def _has_tokens(sight: _Sight, tokens: dict[str, bytes | None]) -> bool:
-    """Whether the tokens that an entry has of the tags it names itself are these."""
-    entry = sight.entry
-    if entry is None:
-        return False
-    tags = entry.tags or ()
-    return entry.tokens[len(sight.tokens) :] == tuple(tokens.get(each) for each in tags)

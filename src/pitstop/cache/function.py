@@ -177,32 +177,26 @@ class Cached(ABC, Generic[P, R]):
 
         With MISSING may come what memory holds all the same, for the case that loading fails.
         """
-        held, fresh = self._remembered(request)
-        if held is None:
-            self._counts.misses += 1
-            return MISSING, None
-        if fresh:
-            self._counts.memory_hits += 1
-            self._remember(held, args, kwargs)
-            return self._passed_on(held.value, held.tags), held
-        if self._recipe.repeatable:
-            self._counts.stale_hits += 1
-            self._renew(request, held, args, kwargs)
-            return self._passed_on(held.value, held.tags), held
+        memory = self._parts.memory
+        held = memory.get(request.key) if memory.max_items else None
+        if held is not None:
+            now = clock()
+            if (
+                now >= held.stale_until
+                or now >= self._lease.memory_until
+                or not held.still_holds(self._changes)
+            ):
+                held = None
+            elif now < held.fresh_until:
+                self._counts.memory_hits += 1
+                self._remember(held, args, kwargs)
+                return self._passed_on(held.value, held.tags), held
+            elif self._recipe.repeatable:
+                self._counts.stale_hits += 1
+                self._renew(request, held, args, kwargs)
+                return self._passed_on(held.value, held.tags), held
         self._counts.misses += 1
         return MISSING, held
-
-    def _remembered(self, request: Request) -> tuple[Held | None, bool]:
-        """What memory holds that has not been invalidated, and whether it is still fresh."""
-        held = self._parts.memory.get(request.key)
-        if held is None:
-            return None, False
-        now = clock()
-        if now >= held.stale_until or now >= self._lease.memory_until:
-            return None, False
-        if not held.still_holds(self._changes):
-            return None, False
-        return held, now < held.fresh_until
 
     def _to_refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         self._parts.start()
@@ -270,9 +264,15 @@ class Cached(ABC, Generic[P, R]):
             return self._passed_on(held.value, held.tags)
         if outcome.stale:
             self._renew(request, None, args, kwargs)
+        return self._found(outcome, args, kwargs)
+
+    def _found(self, outcome: Outcome, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if outcome.held is not None:
             self._remember(outcome.held, args, kwargs)
-        return self._passed_on(outcome.value, outcome.tags)
+        notes = notes_here()
+        if notes is not None:
+            notes.depend(outcome.tags)
+        return outcome.value
 
 
 class Bound(Cached[P, R]):

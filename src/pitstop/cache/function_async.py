@@ -30,9 +30,25 @@ class AsyncCached(Cached[P, R]):
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The value, from wherever it is had soonest."""
         value = self._peek(args, kwargs)
-        if value is MISSING:
-            value = await self._get(args, kwargs)
-        return copy.deepcopy(value) if self._copied else value  # type: ignore[no-any-return]
+        if value is MISSING:  # in this very function: another coroutine would cost as much as the rest of it
+            parts = self._parts
+            if not parts.enabled:
+                return self._own(await self._function(*args, **kwargs))
+            request = self._request(args, kwargs)
+            value, held = self._recalled(request, args, kwargs)
+            if value is MISSING:
+                found, start = None, self._changes.changes
+                replies = parts.loads.look(request)  # the shortest way: most such calls end here
+                if replies is not None:
+                    try:
+                        found = parts.flows.hit(request, await replies, start)
+                    except RedisUnavailable:
+                        parts.flows.pause()
+                if found is None:
+                    value = await self._loaded(request, held, args, kwargs)
+                else:
+                    value = self._found(found, args, kwargs)
+        return self._own(value) if self._copied else value  # type: ignore[no-any-return]
 
     @overload
     def __get__(self, instance: None, owner: Any) -> Self: ...
@@ -62,24 +78,14 @@ class AsyncCached(Cached[P, R]):
         """Call the function itself: nothing is read from the cache, nothing kept."""
         return await cast("Awaitable[R]", self._function(*args, **kwargs))
 
-    async def _get(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self._parts.enabled:
-            return await self._function(*args, **kwargs)
-        request = self._request(args, kwargs)
-        value, held = self._recalled(request, args, kwargs)
-        if value is not MISSING:
-            return value
-        loads, outcome = self._parts.loads, None
-        start = self._changes.changes
-        replies = loads.look(request)  # the shortest way: most calls that memory does not answer end here
-        if replies is not None:
-            try:
-                outcome = loads.flows.hit(request, await replies, start)
-            except RedisUnavailable:
-                loads.flows.pause()
-        if outcome is None:
-            self._parts.start()
-            outcome = await loads.get(request)
+    def _own(self, value: Any) -> Any:
+        return copy.deepcopy(value) if self._copied else value
+
+    async def _loaded(
+        self, request: Request, held: Held | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        self._parts.start()
+        outcome = await self._parts.loads.get(request)
         return self._taken(request, outcome, held, args, kwargs)
 
     def _renew_behind(

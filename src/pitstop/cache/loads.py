@@ -65,7 +65,7 @@ class AsyncLoads:
         """What one look into Redis gives, for :meth:`Flows.hit`; None where somebody is looking, or it takes
         more than that.
         """
-        if not self.flows.may_look:
+        if not self.flows.may_look():
             return None
         if self._shares and (id(asyncio.get_running_loop()), request.key) in self._shares:
             return None
@@ -146,7 +146,7 @@ class BlockingLoads:
         request = request.kept_private(reason_for_privacy(request.given))
         alone = bool(request.private) or request.mode != "read"
         turn = next(_turns)
-        if request.mode == "read" and request.key not in self._shares and self.flows.may_look:
+        if request.mode == "read" and request.key not in self._shares and self.flows.may_look():
             found = self._looked(request)
             if found is not None:
                 return found

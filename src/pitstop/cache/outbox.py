@@ -5,6 +5,7 @@ takes out what is there, and waits for the writers that are inserting, before it
 Others take rows out as they come.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -297,8 +298,9 @@ class DatabaseOutbox:
 
         Redis first, then the commit: who dies between leaves the rows to another.
         """
-        take = outbox_sql("outbox_take")
-        with connection.transaction():
+        take, rows = outbox_sql("outbox_take"), []
+        # a roll-back on a connection that is lost lets it through; whoever goes on learns of the loss
+        with contextlib.suppress(psycopg.Rollback), connection.transaction():
             if waits:
                 connection.execute(_BOUND_WAIT)
                 take = take.replace(" SKIP LOCKED", "")

@@ -2,7 +2,8 @@
 
 A value must not be kept if it was read in a transaction that has written, or from objects that a session had
 from before. What was read in a transaction that began before the load counts as read when that began. Every
-transaction is stamped when it begins; a statement looks at the stamp of its connection.
+transaction is stamped when it begins; a statement looks at the stamp of its connection. What was read on a
+replica must have been read there after it had all that was committed when the load began.
 """
 
 import threading
@@ -16,16 +17,20 @@ from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.notes import Notes, current_notes
+from pitstop.cache.replicas import obstacle_at
 from pitstop.cache.request import with_families
+from pitstop.cache.standby import is_in_recovery
 from pitstop.cache.tracking import read_by
 from pitstop.transactions import tables_written
 
 __all__ = ["look_at_arguments", "reason_for_privacy", "watch_transactions"]
 
 _STAMP = "pitstop.cache.stamp"
+_ON_REPLICA = "pitstop.cache.stamp_on_replica"
 _BEFORE = "its session had objects from before"
 _CHANGES = "its session has changes that are not committed"
 _WROTE = "its transaction has written"
+_BEHIND = "its session had objects of a replica that may have been behind"
 
 _lock = threading.Lock()
 _logs: "weakref.WeakSet[ChangeLog]" = weakref.WeakSet()
@@ -40,11 +45,16 @@ class _Stamp:
         session: whose transaction it is; None for a connection without.
         had_objects: whether that session held loaded objects from before.
         wrote: whether it has written since.
+        on_replica: whether its server is a standby.
+        caught_up: whether that was found, since the transaction began and before its session had any object,
+            to have all that was committed.
     """
 
-    __slots__ = ("changes", "had_objects", "session", "wrote")
+    __slots__ = ("caught_up", "changes", "had_objects", "on_replica", "session", "wrote")
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_replica: bool) -> None:
+        self.on_replica = on_replica
+        self.caught_up = False
         self.changes = {log: log.changes for log in _logs}
         self.session: weakref.ref[Session] | None = None
         self.had_objects = False
@@ -87,6 +97,7 @@ def look_at_arguments(notes: Notes, given: Iterable[Any]) -> None:
         stamp = _stamp_of(session)
         if stamp is not None:
             _look_at_stamp(notes, stamp)
+            _look_at_objects(notes, session)
 
 
 def _sessions_in(given: Iterable[Any]) -> Iterator[Session]:
@@ -108,7 +119,7 @@ def _has_changes(session: Session) -> bool:
 
 
 def _on_begin(connection: Connection) -> None:
-    connection.info[_STAMP] = _Stamp()
+    connection.info[_STAMP] = _Stamp(on_replica=is_in_recovery(connection))
 
 
 def _on_session_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
@@ -120,6 +131,10 @@ def _on_session_begin(session: Session, transaction: SessionTransaction, connect
     if first is None or first.session is None or not transaction.nested:
         stamp.had_objects = _has_loaded(session)
     session.info[_STAMP] = stamp
+    if stamp.on_replica:
+        session.info[_ON_REPLICA] = stamp
+    elif _ON_REPLICA in session.info and not _has_loaded(session):
+        del session.info[_ON_REPLICA]
 
 
 def _has_loaded(session: Session) -> bool:
@@ -134,10 +149,10 @@ def _on_statement(
         stamp.wrote = True
     notes = current_notes()
     if notes is not None:
-        _look_at_statement(notes, stamp, context)
+        _look_at_statement(notes, stamp, connection, context)
 
 
-def _look_at_statement(notes: Notes, stamp: _Stamp | None, context: Any) -> None:
+def _look_at_statement(notes: Notes, stamp: _Stamp | None, connection: Connection, context: Any) -> None:
     if stamp is None:
         notes.keep_private("its transaction began before it was watched")
         return
@@ -145,6 +160,8 @@ def _look_at_statement(notes: Notes, stamp: _Stamp | None, context: Any) -> None
     session = stamp.session() if stamp.session is not None else None
     if session is not None:
         _look_at_session(notes, session)
+    if stamp.on_replica and not stamp.caught_up:
+        _look_at_replica(notes, stamp, connection)
     tracked = [each for each in notes.within() if each.track]
     tags = read_by(context) if tracked else ()
     for each in tracked:
@@ -171,3 +188,23 @@ def _look_at_session(notes: Notes, session: Session) -> None:
     if _has_changes(session):
         for each in notes.within():
             each.keep_private(_CHANGES)
+    _look_at_objects(notes, session)
+
+
+def _look_at_objects(notes: Notes, session: Session) -> None:
+    """What a session has from a replica may be older than the transaction."""
+    stamp = session.info.get(_ON_REPLICA)
+    if stamp is not None and not stamp.caught_up and _has_loaded(session):
+        for each in notes.within():
+            each.keep_private(_BEHIND)
+
+
+def _look_at_replica(notes: Notes, stamp: _Stamp, connection: Connection) -> None:
+    if all(each.obstacle for each in notes.within()):
+        for each in notes.within():
+            each.private = True
+        return
+    why = obstacle_at(connection)
+    stamp.caught_up = not why
+    for each in notes.within() if why else ():
+        each.keep_private(why)

@@ -10,7 +10,23 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pitstop.cli import apply, bench, cache, cache_warm, demo, doctor, fix, plan, run, serve, statements
+from pitstop.cli import (
+    apply,
+    bench,
+    cache,
+    cache_warm,
+    demo,
+    doctor,
+    explain,
+    fix,
+    forecast,
+    indexes,
+    plan,
+    run,
+    serve,
+    statements,
+    tune,
+)
 from pitstop.errors import PitstopError
 
 __all__ = ["app", "main"]
@@ -28,10 +44,14 @@ app = typer.Typer(
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("statements")(statements.statements)
+app.command("explain")(explain.explain)
+app.command("indexes")(indexes.indexes)
+app.command("forecast")(forecast.forecast)
 app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
 app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)
+app.command("tune")(tune.tune)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 cache.app.command("warm")(cache_warm.warm)

@@ -1,6 +1,7 @@
 """What a database says of itself, read in one read-only transaction with a time limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
@@ -8,13 +9,21 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
-from pitstop.errors import ServerNotFound, SettingsError
+from pitstop.errors import ServerNotFound
+from pitstop.postgres.address import conninfo
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
-__all__ = ["Catalog", "ColumnWidth", "ForeignKey", "Table", "read_catalog", "read_statements"]
+__all__ = [
+    "Catalog",
+    "ColumnWidth",
+    "ForeignKey",
+    "Table",
+    "ask",
+    "read_catalog",
+    "read_only",
+    "read_statements",
+]
 
 Answer = TypeVar("Answer")
 
@@ -79,7 +88,7 @@ def read_catalog(url: str) -> Catalog:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
-    return _ask(url, _read)
+    return ask(url, _read)
 
 
 def read_statements(url: str) -> ServerStatements:
@@ -92,32 +101,42 @@ def read_statements(url: str) -> ServerStatements:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
     """
-    return _ask(url, query_statements)
+    return ask(url, query_statements)
 
 
-def _ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+@contextmanager
+def read_only(url: str) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
+    """A connection that can change nothing and waits at most five seconds for an answer.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses a question.
+    """
     try:
-        with psycopg.connect(_conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+        with psycopg.connect(conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
-            return question(connection)
+            yield connection
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot read the database: {' '.join(str(error).split())}") from error
 
 
-def _conninfo(url: str) -> str:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        raise SettingsError("a database address looks like postgresql://user:password@host/name") from error
-    if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(f"a PostgreSQL address is needed, this one begins with {parsed.drivername}://")
-    if "@" in (parsed.host or ""):  # the driver would show the rest of the password as the host
-        raise SettingsError("the user or password of the database address contains '@': write it as %40")
-    query = {
-        "sslmode" if key == "ssl" else key: value for key, value in parsed.query.items()
-    }  # asyncpg's word
-    return parsed.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+def ask(url: str, question: "Callable[[psycopg.Connection[dict[str, Any]]], Answer]") -> Answer:
+    """Put a question to a database, on a connection as :func:`read_only` gives it.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+        question: gets a connection whose rows are dictionaries.
+
+    Raises:
+        SettingsError: the address is not one of PostgreSQL.
+        ServerNotFound: nobody answers, or the server refuses.
+    """
+    with read_only(url) as connection:
+        return question(connection)
 
 
 def _read(connection: "psycopg.Connection[dict[str, Any]]") -> Catalog:

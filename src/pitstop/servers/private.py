@@ -10,7 +10,7 @@ from pitstop.servers.address import asyncpg_url, psycopg_url, verify_postgresql,
 from pitstop.servers.lease import Lease
 from pitstop.servers.program import Kind
 
-__all__ = ["Servers", "open_servers", "private_servers"]
+__all__ = ["Servers", "open_servers", "own_postgresql", "private_servers"]
 
 DATABASE_VARIABLE = "PITSTOP_DATABASE_URL"
 REDIS_VARIABLE = "PITSTOP_REDIS_URL"
@@ -110,15 +110,40 @@ def open_servers(
     database_url: str | None = None,
     redis_url: str | None = None,
     temporary: bool = False,
+    only_private: bool = False,
 ) -> Iterator[Servers]:
-    """The work of ``private_servers``; here a shared directory can be ``temporary`` too."""
+    """The work of ``private_servers``; here a shared directory can be ``temporary`` too.
+
+    With ``only_private`` the servers that the environment names are left alone.
+    """
     # The one exception to "rooms read no settings": this is the door for tests, bench and serve.
     given: dict[Kind, str | None] = {
-        "postgresql": _given_postgresql(database_url) if postgresql else None,
-        "redis": _given_redis(redis_url) if redis else None,
+        "postgresql": _given_postgresql(database_url) if postgresql and not only_private else None,
+        "redis": _given_redis(redis_url) if redis and not only_private else None,
     }
     asked: dict[Kind, bool] = {"postgresql": postgresql, "redis": redis}
     kinds = [kind for kind, wanted in asked.items() if wanted and given[kind] is None]
+    with _leased(given, kinds, directory, temporary=temporary) as servers:
+        yield servers
+
+
+@contextmanager
+def own_postgresql() -> Iterator[Servers]:
+    """A temporary PostgreSQL that is private whatever the settings say: for what needs its files.
+
+    Raises:
+        ServerNotFound: no server program is installed.
+        ServerStartFailed: it did not come up; the message holds the end of its log.
+    """
+    given: dict[Kind, str | None] = {"postgresql": None, "redis": None}
+    with _leased(given, ["postgresql"], None, temporary=True) as servers:
+        yield servers
+
+
+@contextmanager
+def _leased(
+    given: dict[Kind, str | None], kinds: list[Kind], directory: Path | None, *, temporary: bool
+) -> Iterator[Servers]:
     with ExitStack() as stack:
         urls, directory = dict(given), directory if kinds else None
         if kinds:

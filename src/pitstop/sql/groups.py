@@ -2,9 +2,9 @@
 
 from collections.abc import Hashable
 
+from pitstop.location import Location, Site
 from pitstop.postgres import only_pages, split_literals
 from pitstop.sql.lineage import Execution, Origin
-from pitstop.sql.location import Location, Site
 
 __all__ = ["Group", "RowLoads", "StatementRuns", "climbs"]
 

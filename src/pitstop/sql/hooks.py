@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import MissingGreenlet
 
+from pitstop.location import Site, find_site
 from pitstop.postgres import fingerprint
 from pitstop.sql.lineage import PEER_OF, Execution, Origin, next_run
-from pitstop.sql.location import Site, find_site
 from pitstop.sql.recording import is_recording, tell, traces_of
 from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import RelationshipProperty, loading
 
-from pitstop.sql.location import Site
+from pitstop.location import Site
 
 __all__ = ["PEER_OF", "Execution", "Lineage", "Origin", "next_run"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pitstop.location import Location, Site
 from pitstop.postgres import Fingerprint
 from pitstop.sql.lineage import Execution, Origin
-from pitstop.sql.location import Location, Site
 
 __all__ = ["FindingKind", "NPlusOne", "Seen", "Statement", "StatementGroup"]
 

@@ -2,9 +2,9 @@
 
 import threading
 
+from pitstop.location import Location
 from pitstop.sql.detector import Detector
 from pitstop.sql.lineage import Execution
-from pitstop.sql.location import Location
 from pitstop.sql.records import NPlusOne, Seen, Statement, StatementGroup
 
 __all__ = ["Trace"]

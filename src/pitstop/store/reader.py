@@ -15,6 +15,7 @@ from pitstop.store.totals import (
     Location,
     NPlusOneTotals,
     Observations,
+    PoolTotals,
     ScopeTotals,
     StatementTotals,
     UnusedColumn,
@@ -83,6 +84,8 @@ def _read(connection: sqlite3.Connection) -> Observations:
     _read_statement_latency(connection, found)
     for row in connection.execute("SELECT namespace, hits, misses, refused FROM cache"):
         found.caches[row[0]] = CacheTotals(*row)
+    for row in connection.execute("SELECT name, waits, exhausted, wait_ms, max_wait_ms, held_by FROM pool"):
+        found.pools[row[0]] = PoolTotals(*row)
     for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
         unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
         found.unused_columns[unused.key] = unused

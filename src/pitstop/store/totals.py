@@ -11,6 +11,7 @@ __all__ = [
     "NPlusOneKey",
     "NPlusOneTotals",
     "Observations",
+    "PoolTotals",
     "ScopeKey",
     "ScopeTotals",
     "StatementKey",
@@ -219,6 +220,33 @@ class CacheTotals:
 
 
 @dataclass(slots=True)
+class PoolTotals:
+    """All waits for a connection of a pool.
+
+    Attributes:
+        name: of the pool.
+        waits: how many had to wait; exhausted: how many of them got none.
+        wait_ms, max_wait_ms: how long they waited in all, and the longest.
+        held_by: who had the connections when one got none, in words; empty if that never was.
+    """
+
+    name: str
+    waits: int = 0
+    exhausted: int = 0
+    wait_ms: float = 0.0
+    max_wait_ms: float = 0.0
+    held_by: str = ""
+
+    def add(self, other: "PoolTotals") -> None:
+        """Add the counts of another one."""
+        self.waits += other.waits
+        self.exhausted += other.exhausted
+        self.wait_ms += other.wait_ms
+        self.max_wait_ms = max(self.max_wait_ms, other.max_wait_ms)
+        self.held_by = other.held_by or self.held_by
+
+
+@dataclass(slots=True)
 class Observations:
     """What was observed, folded; what the store merges in and what it gives back.
 
@@ -226,6 +254,7 @@ class Observations:
         scopes, statements, n_plus_one: totals by their keys.
         unused_columns: columns that routes load and cannot show.
         caches: what caches were asked for, by namespace.
+        pools: waits for connections, by the name of the pool.
         statement_latency: how the times of a statement are distributed, by its fingerprint.
     """
 
@@ -235,7 +264,8 @@ class Observations:
     statement_latency: dict[str, Latency] = field(default_factory=dict)
     unused_columns: dict[UnusedColumnKey, UnusedColumn] = field(default_factory=dict)
     caches: dict[str, CacheTotals] = field(default_factory=dict)
+    pools: dict[str, PoolTotals] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        loads = len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
-        return len(self.scopes) + loads + len(self.caches)
+        of_sql = len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
+        return len(self.scopes) + of_sql + len(self.caches) + len(self.pools)

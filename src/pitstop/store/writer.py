@@ -15,6 +15,7 @@ from pitstop.store.totals import (
     Location,
     NPlusOneTotals,
     Observations,
+    PoolTotals,
     ScopeTotals,
     StatementTotals,
     UnusedColumn,
@@ -149,6 +150,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_statement", map(_statement_row, statements)),
         ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
         ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
+        ("merge_pool", map(_pool_row, observations.pools.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
         ("merge_cache", map(_cache_row, observations.caches.values())),
     ):
@@ -198,6 +200,10 @@ def _unused_column_row(each: UnusedColumn) -> Row:
 
 def _cache_row(each: CacheTotals) -> Row:
     return (each.namespace, each.hits, each.misses, each.refused)
+
+
+def _pool_row(each: PoolTotals) -> Row:
+    return (each.name, each.waits, each.exhausted, each.wait_ms, each.max_wait_ms, each.held_by)
 
 
 def _n_plus_one_row(each: NPlusOneTotals) -> Row:

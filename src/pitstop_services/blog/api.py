@@ -5,16 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Literal, cast
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pitstop import Cache
 from pitstop.errors import SettingsError
-from pitstop.settings import load_settings
 from pitstop.sql import peer_loading
 from pitstop_services.blog import cached, naive, naive_async, read_models, tuned, tuned_sync
+from pitstop_services.engines import configured_redis, connect, disconnect
 
 __all__ = ["ROUTERS", "Form", "create_app"]
 
@@ -30,11 +28,6 @@ ROUTERS: dict[str, tuple[str, APIRouter]] = {
     "tuned": ("", tuned.router),
     "cached": ("/cached", cached.router),
 }
-
-# FastAPI runs sync endpoints in 40 threads; a thread that waits for a connection while another
-# waits for a thread to give its connection back is a deadlock, so there is a connection for each.
-THREADS = 40
-ASYNC_CONNECTIONS = 10  # more would only queue in PostgreSQL instead of here
 
 
 def create_app(
@@ -56,10 +49,10 @@ def create_app(
     if form != "all" and form not in ROUTERS:
         raise SettingsError(f"no form {form!r} of the blog: use {', '.join(ROUTERS)} or all")
     app = FastAPI(title="Pitstop's blog", summary=f"form: {form}", lifespan=_lifespan)
-    _connect(app, database_url or _configured_url())
+    connect(app, database_url, service="blog")
     if form in ("cached", "all"):
         app.state.cache = cached.make_cache(
-            str(app.state.engine.url.database), redis_url=redis_url or _configured_redis()
+            str(app.state.engine.url.database), redis_url=redis_url or configured_redis()
         )
     for each, (prefix, router) in ROUTERS.items():
         if form == "all" and each == "naive-peers":
@@ -115,27 +108,6 @@ class _Telling:
         await self._app(scope, receive, told if writes else send)
 
 
-def _connect(app: FastAPI, database_url: str) -> None:
-    """Make both engines; ``reads`` go without a transaction, since each is one statement."""
-    url = make_url(database_url)
-    app.state.engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        pool_size=THREADS,
-        max_overflow=0,
-        connect_args={"options": "-c timezone=UTC"},
-    )
-    app.state.async_engine = create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        pool_size=ASYNC_CONNECTIONS,
-        max_overflow=0,
-        connect_args={"server_settings": {"timezone": "UTC"}},
-    )
-    app.state.reads = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
-    app.state.async_reads = app.state.async_engine.execution_options(isolation_level="AUTOCOMMIT")
-    app.state.sessions = sessionmaker(app.state.engine)
-    app.state.async_sessions = async_sessionmaker(app.state.async_engine, expire_on_commit=False)
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     cache = getattr(app.state, "cache", None)
@@ -144,20 +116,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     if cache is not None:
         await cache.close()
-    await app.state.async_engine.dispose()
-    app.state.engine.dispose()
-
-
-def _configured_redis() -> str | None:
-    url = load_settings().redis_url
-    return None if url is None else url.get_secret_value()
-
-
-def _configured_url() -> str:
-    url = load_settings().database_url
-    if url is None:
-        raise SettingsError(
-            "no database to serve the blog from: give database_url, set PITSTOP_DATABASE_URL, "
-            "or run 'pitstop serve blog'"
-        )
-    return url.get_secret_value()
+    await disconnect(app)

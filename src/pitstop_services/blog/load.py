@@ -19,11 +19,10 @@ from locust import FastHttpUser, between
 
 from pitstop_services.blog.structure import read_structure
 from pitstop_services.blog.text import prose, title
+from pitstop_services.popularity import SEED, Ids, read_range
 
 __all__ = ["BlogList100", "BlogMixed", "BlogReader", "Ids", "find_ids"]
 
-EXPONENT = 1.0
-SEED = 20200531
 PAGE = 20  # rows
 _MARK = "~"  # in the title of a post that was rewritten, before its number
 # above those of an earlier load on the same server, of which nobody here knows
@@ -31,25 +30,8 @@ _FIRST_VERSION = time.time_ns() // 1_000_000
 
 _users = itertools.count(1)
 _asking = threading.Lock()
-_known: dict[str, tuple["Ids", "Ids"]] = {}
+_known: dict[str, tuple[Ids, Ids]] = {}
 _acknowledged: dict[str, "Acknowledged"] = {}
-
-
-class Ids:
-    """Ids of which the k-th most popular is drawn in proportion to 1/k.
-
-    Args:
-        ids: all that there are; which of them is popular is shuffled, the same in every run.
-    """
-
-    def __init__(self, ids: list[int]) -> None:
-        self.ids = ids.copy()
-        Random(SEED).shuffle(self.ids)  # noqa: S311 - repeatable, not secret
-        self.weights = list(itertools.accumulate(1 / rank**EXPONENT for rank in range(1, len(ids) + 1)))
-
-    def draw(self, random: Random) -> int:
-        """One id."""
-        return random.choices(self.ids, cum_weights=self.weights)[0]
 
 
 class _Visitor(FastHttpUser):
@@ -228,17 +210,10 @@ def find_ids(host: str) -> tuple[Ids, Ids]:
     """
     posts, users = os.environ.get("PITSTOP_LOAD_POSTS"), os.environ.get("PITSTOP_LOAD_USERS")
     if posts and users:
-        return Ids(_range(posts)), Ids(_range(users))
+        return Ids(read_range(posts)), Ids(read_range(users))
     structure = read_structure()
     scale = max(1, _total(host) // len(structure.published_ids(scale=1)))
     return Ids(structure.published_ids(scale=scale)), Ids(structure.author_ids(scale=scale))
-
-
-def _range(value: str) -> list[int]:
-    first, _, last = value.partition("-")
-    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise RuntimeError(f"cannot read the ids {value!r}: write them like 1-5000")
-    return list(range(int(first), int(last) + 1))
 
 
 def _total(host: str) -> int:

@@ -1,23 +1,13 @@
 """Fills a database from the real structure: by COPY, deterministic, in one transaction, a row at a time."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
-from sqlalchemy.pool import NullPool
-
-from pitstop.errors import SettingsError
-from pitstop_services.blog.migrations import current_revision, migrate
-from pitstop_services.blog.models import User
+from pitstop_services.blog.migrations import migrate
 from pitstop_services.blog.structure import PUBLISHED, Row, Structure, instant, is_active, read_structure
 from pitstop_services.blog.text import name, prose, title
+from pitstop_services.filling import Progress, Table, Values, fill
 
 __all__ = ["Progress", "migrate", "seed"]
-
-Progress = Callable[[int, int], None]  # rows written so far, rows in all
-Values = tuple[object, ...]
-
-REPORT_EVERY = 1000  # rows
 
 
 def seed(
@@ -40,68 +30,36 @@ def seed(
     Raises:
         SettingsError: the scale is below 1, or the database holds other data.
     """
-    if scale < 1:
-        raise SettingsError(f"scale {scale} cannot be seeded: use 1 or more")
-    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            fresh = current_revision(connection) is None
-        if fresh:
-            migrate(database_url, "0001")  # filling first and indexing then is the faster order
-        with engine.begin() as connection:
-            written = _fill(connection, scale=scale, progress=progress or _silent)
-        if fresh:
-            migrate(database_url, revision)
-        if written:
-            _settle(engine)
-    finally:
-        engine.dispose()
-    return written
+    return fill(
+        database_url,
+        _tables(read_structure(), scale),
+        scale=scale,
+        revision=revision,
+        migrate=migrate,
+        progress=progress,
+    )
 
 
-def _fill(connection: Connection, *, scale: int, progress: Progress) -> int:
-    """Copy all tables in, unless they are there."""
-    connection.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))  # two seeds at once
-    structure = read_structure()
-    there = connection.scalar(select(func.count()).select_from(User)) or 0
-    if there == scale * len(structure.users):
-        return 0
-    if there:
-        database = connection.engine.url.database
-        raise SettingsError(
-            f"database {database!r} has {there} users already, scale {scale} would give "
-            f"{scale * len(structure.users)}: use an empty database"
-        )
-    counted = _Counter(scale * len(structure), progress)
-    for table, columns, rows in _tables(structure, scale):
-        _copy(connection, f"COPY {table} ({columns}) FROM STDIN", counted(rows))
-        connection.execute(
-            text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")  # noqa: S608
-        )
-    return counted.done
-
-
-def _copy(connection: Connection, statement: str, rows: Iterator[Values]) -> None:
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
-
-
-def _settle(engine: Engine) -> None:
-    """Leave statistics and visibility as a server that has been up for a while would have them."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE) users, posts, comments"))
-
-
-def _tables(structure: Structure, scale: int) -> Iterator[tuple[str, str, Iterator[Values]]]:
-    yield "users", "id, name, reputation, views, is_active, created_at", _users(structure, scale)
-    yield (
+def _tables(structure: Structure, scale: int) -> list[Table]:
+    users = Table(
+        "users",
+        "id, name, reputation, views, is_active, created_at",
+        scale * len(structure.users),
+        _users(structure, scale),
+    )
+    posts = Table(
         "posts",
         "id, parent_id, author_id, is_published, title, body, tags, score, views, created_at",
+        scale * len(structure.posts),
         _posts(structure, scale),
     )
-    yield "comments", "id, post_id, author_id, body, score, created_at", _comments(structure, scale)
+    comments = Table(
+        "comments",
+        "id, post_id, author_id, body, score, created_at",
+        scale * len(structure.comments),
+        _comments(structure, scale),
+    )
+    return [users, posts, comments]
 
 
 def _users(structure: Structure, scale: int) -> Iterator[Values]:
@@ -159,23 +117,3 @@ def _comments(structure: Structure, scale: int) -> Iterator[Values]:
                 int(row["score"]),
                 instant(row["created_at"], copy=copy),
             )
-
-
-class _Counter:
-    """Passes rows on and tells the progress of all tables together."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self.total = total
-        self.progress = progress
-        self.done = 0
-
-    def __call__(self, rows: Iterator[Values]) -> Iterator[Values]:
-        for row in rows:
-            yield row
-            self.done += 1
-            if self.done % REPORT_EVERY == 0 or self.done == self.total:
-                self.progress(self.done, self.total)
-
-
-def _silent(_done: int, _total: int) -> None:
-    pass

@@ -1,21 +1,16 @@
 """The real structure, read from ``data/`` and repeated: who wrote what, when, under which parent."""
 
-import csv
-import gzip
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Literal
+
+from pitstop_services.copies import SHIFT, Row, read_rows, stride
 
 __all__ = ["Row", "Structure", "read_structure"]
 
 Table = Literal["users", "posts", "comments"]
-Row = dict[str, str]
 
-# Odd on purpose: copies fall between each other's rows instead of on top of them.
-SHIFT = timedelta(hours=6, minutes=7, seconds=11)
 PUBLISHED = frozenset({"1", "2"})  # questions and answers; the rest are the site's own pages
 
 
@@ -31,9 +26,6 @@ class Structure:
     posts: tuple[Row, ...]
     comments: tuple[Row, ...]
     strides: dict[str, int]
-
-    def __len__(self) -> int:
-        return len(self.users) + len(self.posts) + len(self.comments)
 
     def identity(self, table: Table, value: str, *, copy: int) -> int | None:
         """The id that the copy has instead of this one; None stays None."""
@@ -67,16 +59,6 @@ def instant(value: str, *, copy: int) -> datetime:
 @cache
 def read_structure() -> Structure:
     """Read the files that ship with the service (about 14,000 rows)."""
-    tables = {name: tuple(_read(name)) for name in ("users", "posts", "comments")}
-    strides = {name: _stride(rows) for name, rows in tables.items()}
+    tables = {name: read_rows("blog", name) for name in ("users", "posts", "comments")}
+    strides = {name: stride(rows) for name, rows in tables.items()}
     return Structure(tables["users"], tables["posts"], tables["comments"], strides)
-
-
-def _read(table: str) -> Iterator[Row]:
-    packed = files("pitstop_services.blog").joinpath("data", f"{table}.csv.gz").read_bytes()
-    yield from csv.DictReader(gzip.decompress(packed).decode().splitlines())
-
-
-def _stride(rows: tuple[Row, ...]) -> int:
-    ids = [int(row["id"]) for row in rows]
-    return max(ids) - min(ids) + 1

@@ -1,27 +1,8 @@
 """What the load asks for; run in processes of their own, since Locust patches its process."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 from pitstop_services.blog import forms
 from pitstop_services.blog.api import ROUTERS
-
-
-def run(code: str, **environment: str) -> dict[str, object]:
-    """What a piece of code that imports Locust prints as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environment},
-    )
-    answer: dict[str, object] = json.loads(done.stdout)
-    return answer
+from tests.services.child import run
 
 
 def test_ids_follow_zipf() -> None:

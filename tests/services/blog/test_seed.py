@@ -2,42 +2,22 @@
 
 import hashlib
 import tracemalloc
-import uuid
-from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from pitstop.errors import SettingsError
-from pitstop.servers import Servers, create_database, drop_database
 from pitstop_services.blog import seed as seeding
 from pitstop_services.blog.seed import migrate, seed
 from pitstop_services.blog.structure import read_structure
-
-
-@pytest.fixture
-def empty_url(pitstop_servers: Servers) -> Iterator[str]:
-    name = f"empty_{uuid.uuid4().hex}"
-    yield create_database(pitstop_servers.database_url, name)
-    drop_database(pitstop_servers.database_url, name)
-
-
-def ask(url: str, statement: str) -> list[tuple[object, ...]]:
-    """The rows of a statement."""
-    engine = create_engine(url.replace("+asyncpg", "+psycopg"))
-    try:
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(statement))]
-    finally:
-        engine.dispose()
+from tests.services.database import ask
 
 
 def test_rows_are_the_same_every_time() -> None:
     """The generated rows hash to what they always did; a change here changes every measurement."""
     digest = hashlib.sha256()
-    for _, _, rows in seeding._tables(read_structure(), 2):
-        for row in rows:
+    for table in seeding._tables(read_structure(), 2):
+        for row in table.rows:
             digest.update(repr(row).encode())
     assert digest.hexdigest() == "ccc895fd051b90c41997f900c17bb20f77488c81f7286357763046aa90185707"
 

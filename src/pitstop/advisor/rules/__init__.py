@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING
 
 from pitstop.advisor.rules import (
     cold_cache,
+    connections_used,
     forbidden_load,
+    forced_checkpoints,
+    idle_in_transaction,
     large_result,
     n_plus_one,
     sequential_scan,
     slow_route,
     slow_statement,
+    small_buffers,
+    starved_pool,
+    temporary_files,
     unindexed_foreign_key,
+    unsafe_setting,
     unused_columns,
 )
 
@@ -31,4 +38,11 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     sequential_scan.examine,
     unused_columns.examine,
     cold_cache.examine,
+    starved_pool.examine,
+    connections_used.examine,
+    idle_in_transaction.examine,
+    unsafe_setting.examine,
+    temporary_files.examine,
+    forced_checkpoints.examine,
+    small_buffers.examine,
 )

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import msgspec
 from hiredis import ProtocolError, PushNotification, Reader
 
 from pitstop.cache.redis.address import Address
+from pitstop.cache.redis.answer import Answer
 from pitstop.cache.redis.handshake import Command, lost, pack
 from pitstop.errors import RedisUnavailable
 
@@ -24,16 +26,13 @@ DEAD_SECONDS = 5.0  # a server that is silent for so much longer than its caller
 _NOTHING = object()  # False is a reply of RESP3
 
 
-class _Batch:
+class _Batch(msgspec.Struct):  # made without a call of Python
     """A call's place in the queue. Its caller may have gone: then the replies are dropped as they come."""
 
-    __slots__ = ("deadline", "future", "missing", "replies")
-
-    def __init__(self, future: "asyncio.Future[list[Any]]", missing: int, deadline: float) -> None:
-        self.future = future
-        self.missing = missing
-        self.deadline = deadline
-        self.replies: list[Any] = []
+    future: Answer
+    missing: int
+    deadline: float
+    replies: list[Any] = []  # noqa: RUF012 - each gets its own
 
 
 class Link(asyncio.Protocol):
@@ -80,7 +79,7 @@ class Link(asyncio.Protocol):
         """The same for commands that are packed already, on a connection that stands."""
         loop = self._loop
         deadline = loop.time() + seconds
-        future: asyncio.Future[list[Any]] = loop.create_future()
+        future = Answer(loop=loop)
         if self._outgoing or self._batches or self._transport is None:
             if not self._outgoing:
                 loop.call_soon(self._flush)
@@ -134,7 +133,7 @@ class Link(asyncio.Protocol):
                 if not batch.missing:
                     batches.popleft()
                     if not batch.future.done():
-                        batch.future.set_result(batch.replies)
+                        batch.future.give(batch.replies)
         except (ProtocolError, IndexError) as error:  # IndexError: a reply that nobody asked for
             self._end(error)
 

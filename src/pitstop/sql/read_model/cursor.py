@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from pitstop.location import find_site
 from pitstop.postgres import fingerprint
 from pitstop.sql.lineage import next_run
-from pitstop.sql.location import find_site
 from pitstop.sql.recording import is_recording, tell, traces_of
 from pitstop.sql.records import Seen
 

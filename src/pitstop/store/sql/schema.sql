@@ -86,3 +86,12 @@ CREATE TABLE IF NOT EXISTS cache (
     misses INTEGER NOT NULL,
     refused INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS pool (
+    name TEXT PRIMARY KEY,
+    waits INTEGER NOT NULL,
+    exhausted INTEGER NOT NULL,
+    wait_ms REAL NOT NULL,
+    max_wait_ms REAL NOT NULL,
+    held_by TEXT NOT NULL
+) WITHOUT ROWID;

@@ -28,7 +28,7 @@ _STOP, _SKIP, _PACKAGE, _USER = range(4)
 _PATIENCE = 6  # library frames in a row, above user code, after which a server or test runner has begun
 _MAX_SITES = 4096
 _MAX_CALLERS = 3
-_PITSTOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
+_PITSTOP = os.path.dirname(os.path.realpath(__file__)) + os.sep
 _STDLIB = tuple(
     {os.path.realpath(sysconfig.get_paths()[key]) + os.sep for key in ("stdlib", "platstdlib")}
     | {os.path.realpath(os.path.dirname(os.__file__)) + os.sep}

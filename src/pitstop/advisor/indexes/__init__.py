@@ -1,0 +1,20 @@
+"""Index advice for a whole workload, asked of a copy of the database's statistics."""
+
+from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, advise
+from pitstop.advisor.indexes.workload import (
+    WorkloadStatement,
+    read_workload,
+    workload_of_record,
+    workload_of_server,
+)
+
+__all__ = [
+    "Advice",
+    "AdvisedIndex",
+    "AdvisedStatement",
+    "WorkloadStatement",
+    "advise",
+    "read_workload",
+    "workload_of_record",
+    "workload_of_server",
+]

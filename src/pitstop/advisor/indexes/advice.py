@@ -1,0 +1,294 @@
+"""Index advice: a workload in, the indexes that it should have out, with what each gains and costs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import psycopg
+
+from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
+from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
+from pitstop.advisor.indexes.scan import read_scans
+from pitstop.advisor.indexes.search import geometric_mean, search
+from pitstop.advisor.indexes.table import Table, read_tables
+from pitstop.advisor.indexes.workload import WorkloadStatement
+from pitstop.advisor.whatif import Hypothetical, WhatIf
+from pitstop.errors import WhatIfError
+from pitstop.postgres.indexes import Index, covers, query_indexes
+
+__all__ = ["Advice", "AdvisedIndex", "AdvisedStatement", "advise"]
+
+_TRIGRAMS = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisedStatement:
+    """A statement before and after.
+
+    Attributes:
+        text: SQL; weight: how often it runs.
+        cost_before, cost_after: planner units of one execution.
+        indexes: the DDL of those that it would use.
+        problem: why it could not be planned; empty when it could.
+    """
+
+    text: str
+    weight: float
+    cost_before: float
+    cost_after: float
+    indexes: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisedIndex:
+    """An index worth having.
+
+    Attributes:
+        ddl: makes it without blocking writers; prerequisites: to run before, e.g. an extension.
+        reason: one sentence.
+        size_bytes: foretold.
+        write_cost: of each row written, planner units (1 is about 10 microseconds).
+        statements: numbers, in :attr:`Advice.statements`, of those that use it.
+    """
+
+    ddl: str
+    reason: str
+    size_bytes: int
+    write_cost: float
+    statements: tuple[int, ...]
+    prerequisites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to make, and what that does to each statement.
+
+    Attributes:
+        indexes: most useful first.
+        statements: all of the workload, in its order.
+        mean_before, mean_after: weighted geometric means of the costs.
+        candidates: how many indexes were looked at.
+    """
+
+    indexes: tuple[AdvisedIndex, ...]
+    statements: tuple[AdvisedStatement, ...]
+    mean_before: float
+    mean_after: float
+    candidates: int
+
+
+def advise(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> Advice:
+    """Find the indexes that a workload should have.
+
+    Args:
+        whatif: a copy of the database.
+        workload: its statements; what cannot be planned is told and left out.
+
+    Raises:
+        WhatIfError: none of them can be planned.
+    """
+    return _Advisor(whatif).advise(workload)
+
+
+class _Advisor:
+    def __init__(self, whatif: WhatIf) -> None:
+        self._whatif = whatif
+        self._prerequisites = _offer_trigrams(whatif.connection)
+        self._tables = read_tables(whatif.connection)
+        self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
+        self._shares: dict[tuple[str, str], float] = {}
+
+    def advise(self, workload: Sequence[WorkloadStatement]) -> Advice:
+        read = [self._read(each) for each in workload]
+        wanted = list(dict.fromkeys(chain.from_iterable(found for _, found in read if found)))
+        made = self._make(wanted)
+        numbers = {candidate: number for number, (candidate, _) in enumerate(made)}
+        planned = [
+            _with_candidates(each, tuple(numbers[one] for one in found if one in numbers))
+            for each, found in read
+            if isinstance(each, PlannedStatement)
+        ]
+        if not planned:
+            problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
+            raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
+        pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
+        mergers = _Mergers(self._whatif, pricing, [each for each, _ in made])
+        chosen = search(pricing, merge=mergers.of)
+        return self._report(pricing, chosen, workload, [each for each, _ in read])
+
+    def _read(self, statement: WorkloadStatement) -> "tuple[PlannedStatement | WhatIfError, list[Candidate]]":
+        try:
+            plan = self._whatif.logical_plan(statement.text)
+        except WhatIfError as error:
+            return error, []
+        columns = {name: list(table.columns) for name, table in self._tables.items()}
+        scans = read_scans(plan, columns)
+        found: list[Candidate] = []
+        for scan in scans:
+            table = self._tables.get(f"{scan.schema}.{scan.table}")
+            if table is not None:
+                found += candidates_of(scan, table, share=partial(self._share, table))
+        return _planned(statement, plan, self._tables), list(dict.fromkeys(found))
+
+    def _share(self, table: Table, predicate: str) -> float:
+        key = (table.name, predicate)
+        if key not in self._shares:
+            plan = self._whatif.plan(f"select from {table.name} where {predicate}")
+            self._shares[key] = plan["Plan Rows"] / max(table.rows, 1.0)
+        return self._shares[key]
+
+    def _make(self, wanted: list[Candidate]) -> list[tuple[Candidate, Hypothetical]]:
+        """Those of the candidates that can be made and that no index of the database makes superfluous."""
+        made = self._whatif.make(each.ddl for each in wanted)
+        indexes = {each.oid: each for each in query_indexes(self._whatif.connection)}
+        kept: list[tuple[Candidate, Hypothetical]] = []
+        seen: list[Index] = []
+        for candidate, one in zip(wanted, made, strict=True):
+            if isinstance(one, WhatIfError):
+                continue
+            index = indexes[one.oids[0]]
+            if any(covers(each, index) for each in self._existing) or any(
+                _same(each, index) for each in seen
+            ):
+                continue
+            seen.append(index)
+            kept.append((candidate, one))
+        return kept
+
+    def _table_bytes(self) -> dict[str, int]:
+        return self._whatif.table_bytes()
+
+    def _report(
+        self,
+        pricing: Pricing,
+        chosen: list[int],
+        workload: Sequence[WorkloadStatement],
+        read: "list[PlannedStatement | WhatIfError]",
+    ) -> Advice:
+        statements: list[AdvisedStatement] = []
+        users: dict[int, list[int]] = {each: [] for each in chosen}
+        number = 0
+        for statement, each in zip(workload, read, strict=True):
+            if isinstance(each, WhatIfError):
+                statements.append(AdvisedStatement(statement.text, statement.weight, 0.0, 0.0, (), str(each)))
+                continue
+            used = pricing.used(number, chosen)
+            for one in used:
+                users[one].append(len(statements))
+            statements.append(
+                AdvisedStatement(
+                    statement.text,
+                    statement.weight,
+                    round(pricing.cost(number, ()), 2),
+                    round(pricing.cost(number, chosen), 2),
+                    tuple(_concurrently(pricing.candidates[one].ddl) for one in used),
+                )
+            )
+            number += 1
+        weights = pricing.weights
+        before = [pricing.cost(each, ()) for each in range(number)]
+        after = [pricing.cost(each, chosen) for each in range(number)]
+        return Advice(
+            indexes=tuple(self._index(pricing.candidates[one], users[one], statements) for one in chosen),
+            statements=tuple(statements),
+            mean_before=round(geometric_mean(before, weights), 2),
+            mean_after=round(geometric_mean(after, weights), 2),
+            candidates=len(pricing.candidates),
+        )
+
+    def _index(
+        self, index: Hypothetical, users: list[int], statements: Sequence[AdvisedStatement]
+    ) -> AdvisedIndex:
+        return AdvisedIndex(
+            ddl=_concurrently(index.ddl),
+            reason=_reason(index, [statements[each] for each in users]),
+            size_bytes=index.size_bytes,
+            write_cost=round(write_cost(index), 2),
+            statements=tuple(users),
+            prerequisites=self._prerequisites if "gin_trgm_ops" in index.ddl else (),
+        )
+
+
+class _Mergers:
+    """Indexes that serve what two of the chosen serve, made up when they are first thought of."""
+
+    def __init__(self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate]) -> None:
+        self._whatif = whatif
+        self._pricing = pricing
+        self._candidates = candidates  # by their numbers in the pricing
+        self._numbers = {each: number for number, each in enumerate(candidates)}
+
+    def of(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
+        """The pairs among the chosen that one index could replace, and its number."""
+        pairs = [(one, other) for place, one in enumerate(chosen) for other in chosen[place + 1 :]]
+        joined = [(pair, merged(*(self._candidates[each] for each in pair))) for pair in pairs]
+        wanted = [(pair, each) for pair, each in joined if each is not None]
+        self._make([each for _, each in wanted if each not in self._numbers])
+        return [(pair, self._numbers[each]) for pair, each in wanted if each in self._numbers]
+
+    def _make(self, fresh: list[Candidate]) -> None:
+        fresh = list(dict.fromkeys(fresh))
+        for candidate, one in zip(
+            fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True
+        ):
+            if isinstance(one, Hypothetical):
+                self._numbers[candidate] = len(self._candidates)
+                self._candidates.append(candidate)
+                self._pricing.candidates.append(one)
+
+
+def _offer_trigrams(connection: "psycopg.Connection[dict[str, Any]]") -> tuple[str, ...]:
+    """Make the operator class for LIKE known to the copy; what the original has to do for it."""
+    row = connection.execute("select from pg_extension where extname = 'pg_trgm'").fetchone()
+    if row is None:
+        connection.execute("create extension pg_trgm")
+        return (_TRIGRAMS,)
+    return ()
+
+
+def _planned(
+    statement: WorkloadStatement, plan: dict[str, Any], tables: dict[str, Table]
+) -> PlannedStatement:
+    names = sorted({tables[each].name for each in _relations(plan) if each in tables})
+    if plan["Node Type"] != "ModifyTable":
+        return PlannedStatement(statement, frozenset(names))
+    target = tables.get(f"{plan['Schema']}.{plan['Relation Name']}")
+    child = plan.get("Plans", [{}])[0]
+    rows = max(statement.rows, child.get("Plan Rows", 1.0) if plan["Operation"] == "Insert" else 1.0)
+    return PlannedStatement(
+        statement, frozenset(names), target.name if target else "", plan["Operation"], rows
+    )
+
+
+def _relations(node: dict[str, Any]) -> "chain[str]":
+    own = [f"{node['Schema']}.{node['Relation Name']}"] if "Relation Name" in node else []
+    return chain(own, *(_relations(each) for each in node.get("Plans", ())))
+
+
+def _with_candidates(planned: PlannedStatement, numbers: tuple[int, ...]) -> PlannedStatement:
+    return PlannedStatement(
+        planned.statement, planned.tables, planned.writes, planned.operation, planned.written_rows, numbers
+    )
+
+
+def _same(one: Index, other: Index) -> bool:
+    return covers(one, other) and covers(other, one)
+
+
+def _concurrently(ddl: str) -> str:
+    return ddl.replace("CREATE INDEX ON", "CREATE INDEX CONCURRENTLY ON", 1)
+
+
+def _reason(index: Hypothetical, users: list[AdvisedStatement]) -> str:
+    """What it does for the statement that gains most."""
+    if not users:
+        return "used together with the others"
+    best = max(users, key=lambda each: each.cost_before / max(each.cost_after, 0.01))
+    what = re.sub(r"\s+", " ", best.text)
+    short = what if len(what) <= 60 else f"{what[:57]}..."
+    others = f", and {len(users) - 1} more" if len(users) > 1 else ""
+    return f"{short} costs {best.cost_after:,.0f} instead of {best.cost_before:,.0f}{others}"

@@ -1,0 +1,90 @@
+"""Frames that tools put around a plan: tables of psql, quotes of DBeaver and pgAdmin, Markdown, e-mail."""
+
+import re
+
+__all__ = ["unframe"]
+
+_RULER = re.compile(r"\s*[-+|=─-╿]{3,}[-+|=─-╿\s]*|-\[ RECORD \d+ \][-+]*")
+_COUNT = re.compile(r"\s*\(\d+[^()]*\)")
+_TIMING = re.compile(r"(?:Time|시간|Zeit|Temps): [\d.,]+ .*")
+_HEAD = re.compile(r"[\s\"'|│]*QUERY PLAN[\s\"'|│;]*", re.IGNORECASE)
+_EXPANDED = re.compile(r"\s*(?:QUERY PLAN)?\s*[|│] ?", re.IGNORECASE)
+_WRAPPED = re.compile(r"\.\n\.")  # psql's format "wrapped"
+
+
+def unframe(text: str) -> str:
+    """The plan with the indentation it has, without header, rulers, borders, quotes and row counts.
+
+    Args:
+        text: what was copied.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").removeprefix("\ufeff")
+    lines = [line for line in text.split("\n") if not line.startswith("```")]
+    lines = _strip_marks(_cut_table(lines))
+    expanded = any("[ RECORD 1 ]" in line for line in lines)
+    framed = [line for line in lines if not _is_frame(line)]
+    if expanded:
+        framed = [_EXPANDED.sub("", line, count=1) for line in framed]
+    framed = _strip_borders(framed)
+    framed = _strip_continuation(framed)
+    return _strip_quotes(_WRAPPED.sub("", "\n".join(framed)).strip("\n"))
+
+
+def _cut_table(lines: list[str]) -> list[str]:
+    """What stands between the head of a table and its count of rows, where there are such."""
+    head = next((index for index, line in enumerate(lines) if _HEAD.fullmatch(line)), None)
+    begun = lines if head is None else lines[head + 1 :]
+    count = next((index for index, line in enumerate(begun) if _COUNT.fullmatch(line)), len(begun))
+    return begun if head is None else begun[:count]
+
+
+def _is_frame(line: str) -> bool:
+    return bool(
+        _RULER.fullmatch(line) or _COUNT.fullmatch(line) or _TIMING.fullmatch(line) or _HEAD.fullmatch(line)
+    )
+
+
+def _strip_marks(lines: list[str]) -> list[str]:
+    """Without what marks every line: ``>`` of e-mail, ``--`` of a comment in SQL."""
+    told = [line for line in lines if line.strip()]
+    for mark in (">", "--"):
+        if told and all(line.startswith(mark) and not _RULER.fullmatch(line) for line in told):
+            return [line.removeprefix(mark).removeprefix(" ") for line in lines]
+    return lines
+
+
+def _strip_borders(lines: list[str]) -> list[str]:
+    told = [line for line in lines if line.strip()]
+    if not told:
+        return lines
+    for border in "|│":
+        if all(line.lstrip().startswith(border) for line in told):
+            lines = [line.lstrip()[1:] for line in lines]
+        if all(line.rstrip().endswith(border) for line in told):
+            lines = [line.rstrip()[:-1].rstrip() for line in lines]
+    return lines
+
+
+def _strip_continuation(lines: list[str]) -> list[str]:
+    """Without the ``+`` that psql puts at the end of each line but the last of a long value."""
+    if sum(line.rstrip().endswith(("+", "↵")) for line in lines) * 2 < len(lines) - 1:
+        return lines
+    return [line.rstrip().removesuffix("+").removesuffix("↵").rstrip() for line in lines]
+
+
+def _strip_quotes(text: str) -> str:
+    lines = [line for line in text.split("\n") if line.strip()]
+    for quote in "\"'":
+        if lines and all(_is_quoted(line.strip().rstrip(",;"), quote) for line in lines):
+            return "\n".join(_unquote(line.strip().rstrip(",;"), quote) for line in lines)
+        if _is_quoted(text.strip(), quote):
+            return _unquote(text.strip(), quote)
+    return text
+
+
+def _is_quoted(text: str, quote: str) -> bool:
+    return len(text) > 1 and text.startswith(quote) and text.endswith(quote)
+
+
+def _unquote(text: str, quote: str) -> str:
+    return text[1:-1].replace(quote * 2, quote)

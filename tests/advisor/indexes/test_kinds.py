@@ -1,0 +1,130 @@
+"""Each kind of index is found where it is planted, and nothing silly beside it."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from pitstop.advisor.indexes import WorkloadStatement, advise
+from pitstop.advisor.whatif import WhatIf
+
+Copy = Callable[..., WhatIf]
+
+KINDS = {
+    "composite": (
+        "SELECT * FROM orders WHERE user_id = 7 AND status = 'done' AND total > 900",
+        "orders (user_id, status, total)",
+    ),
+    "direction": (
+        "SELECT * FROM orders ORDER BY status ASC, created_at DESC LIMIT 20",
+        "orders (status, created_at DESC)",
+    ),
+    "partial": (
+        "SELECT * FROM orders WHERE status = 'pending' ORDER BY total LIMIT 50",
+        "orders (total) WHERE (status = 'pending'::text)",
+    ),
+    "partial null": (
+        "SELECT id FROM users WHERE deleted_at IS NOT NULL",
+        "WHERE (deleted_at IS NOT NULL)",
+    ),
+    "covering": (
+        "SELECT total FROM orders WHERE user_id = $1",
+        "orders (user_id) INCLUDE (total)",
+    ),
+    "expression": (
+        "SELECT * FROM users WHERE lower(email) = 'user77@example.com'",
+        "users (lower(email))",
+    ),
+    "jsonb": (
+        "SELECT * FROM orders WHERE data @> '{\"k\": 5}'",
+        "orders USING gin (data jsonb_path_ops)",
+    ),
+    "full text": (
+        "SELECT id FROM docs WHERE to_tsvector('english', body) @@ to_tsquery('english', 'w77 & w5')",
+        "docs USING gin (to_tsvector('english'::regconfig, body))",
+    ),
+    "trigram": (
+        "SELECT * FROM users WHERE bio LIKE '%abc1%'",
+        "users USING gin (bio gin_trgm_ops)",
+    ),
+    "join": (
+        "SELECT o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE u.id = 17",
+        "orders (user_id) INCLUDE (total)",
+    ),
+    "largest": (
+        "SELECT max(total) FROM orders WHERE user_id = 7",
+        "orders (user_id, total)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_found(kind: str, copy: Copy) -> None:
+    """A workload of one statement gets the one index that serves it best."""
+    statement, expected = KINDS[kind]
+    advice = advise(copy(), [WorkloadStatement(statement)])
+    (index,) = advice.indexes
+    (told,) = advice.statements
+    assert expected in index.ddl
+    assert index.ddl.startswith("CREATE INDEX CONCURRENTLY ON ")
+    assert told.cost_after < told.cost_before / 3
+    assert told.indexes == (index.ddl,)
+    assert index.statements == (0,)
+
+
+def test_either(copy: Copy) -> None:
+    """The sides of an OR get an index each, or one that serves both."""
+    statement = "SELECT * FROM orders WHERE user_id = 7 AND note = 'y' OR user_id = 9 AND total = 5"
+    advice = advise(copy(), [WorkloadStatement(statement)])
+    assert [each.ddl for each in advice.indexes if "user_id" not in each.ddl] == []
+    assert advice.statements[0].cost_after < advice.statements[0].cost_before / 20
+
+
+def test_all_together(copy: Copy) -> None:
+    """One workload of all of them gets fewer indexes than statements, and each statement is served."""
+    advice = advise(copy(), [WorkloadStatement(statement) for statement, _ in KINDS.values()])
+    assert len(advice.indexes) < len(KINDS)
+    assert [each.text for each in advice.statements if each.cost_after > each.cost_before / 2] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM orders WHERE id = 7",
+        "SELECT * FROM orders ORDER BY created_at DESC LIMIT 10",
+        "SELECT * FROM orders",
+        "SELECT count(*) FROM users",
+        "SELECT * FROM orders WHERE status <> 'done'",
+        "INSERT INTO docs VALUES (0, 'w')",
+        "SELECT 1",
+    ],
+)
+def test_what_needs_no_index_gets_none(statement: str, copy: Copy) -> None:
+    """What an index serves already, and what none could, is left as it is."""
+    assert advise(copy(), [WorkloadStatement(statement)]).indexes == ()
+
+
+def test_what_exists_is_not_advised_again(shop: "psycopg.Connection[tuple[object, ...]]", copy: Copy) -> None:
+    """An index whose keys begin with the wanted ones makes them superfluous."""
+    shop.execute("CREATE INDEX ON orders (user_id, status, total)")
+    shop.execute("ANALYZE orders")
+    statement = WorkloadStatement("SELECT * FROM orders WHERE user_id = 7 AND status = 'done'")
+    assert advise(copy(), [statement]).indexes == ()
+
+
+def test_writes_count(copy: Copy) -> None:
+    """An index that saves little is not worth it where rows are written a million times more often."""
+    read = WorkloadStatement("SELECT count(*) FROM docs WHERE body LIKE '%w77 w5%'", 1)
+    write = WorkloadStatement("INSERT INTO docs VALUES (0, 'w')", 1_000_000)
+    advice = advise(copy(), [read, write])
+    assert advice.indexes == ()
+    (alone,) = advise(copy(), [read]).indexes
+    assert alone.write_cost > 5
+
+
+def test_a_statement_that_cannot_be_planned_is_told(copy: Copy) -> None:
+    """It is left out with the reason, the others are served."""
+    statements = [WorkloadStatement("SELECT * FROM nowhere"), WorkloadStatement(KINDS["covering"][0])]
+    advice = advise(copy(), statements)
+    assert 'relation "nowhere" does not exist' in advice.statements[0].problem
+    assert advice.indexes[0].statements == (1,)
