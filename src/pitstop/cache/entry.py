@@ -111,7 +111,7 @@ def unpack(data: bytes | memoryview) -> Entry | None:
 
 
 def unpack_held(data: bytes, tokens: bytes) -> tuple[float, float, int, bytes] | None:
-    """Fresh until, load time, flags and payload of an entry with these tokens, joined, that names no tags itself.
+    """Fresh until, load time, flags and payload of an entry with these tokens that names no tags itself.
 
     The shortest way for the hot path: None as well where ``unpack`` gives None.
     """

@@ -181,11 +181,8 @@ class Cached(ABC, Generic[P, R]):
         held = memory.get(request.key) if memory.max_items else None
         if held is not None:
             now = clock()
-            if (
-                now >= held.stale_until
-                or now >= self._lease.memory_until
-                or not held.still_holds(self._changes)
-            ):
+            until = min(held.stale_until, self._lease.memory_until)
+            if now >= until or not held.still_holds(self._changes):
                 held = None
             elif now < held.fresh_until:
                 self._counts.memory_hits += 1

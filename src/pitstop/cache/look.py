@@ -78,7 +78,7 @@ class Looks:
         return (b"MGET", self._commands.value(key), self._commands.epoch, *map(self._commands.token, tags))
 
     def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
-        """What is stored, if that one look tells that it holds and is fresh: the shortest way, for most calls.
+        """What is stored, if that one look tells that it holds and is fresh: the shortest way.
 
         Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`.
 
@@ -153,12 +153,8 @@ class Looks:
         if entry is None or request.mode != "read" or not self._is_up():
             return None
         now = time.time()
-        stale = entry.fresh_until <= now
-        if (
-            request.recipe.early > 0
-            and not stale
-            and self._is_early(request, now, entry.fresh_until, entry.load_ms)
-        ):
+        stale, early = entry.fresh_until <= now, request.recipe.early > 0
+        if early and not stale and self._is_early(request, now, entry.fresh_until, entry.load_ms):
             return None
         try:
             payload = decompress(entry.payload) if entry.compressed else entry.payload

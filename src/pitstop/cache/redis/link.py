@@ -32,7 +32,7 @@ class _Batch(msgspec.Struct):  # made without a call of Python
     future: Answer
     missing: int
     deadline: float
-    replies: list[Any] = []  # noqa: RUF012 - each gets its own
+    replies: list[Any] = []
 
 
 class Link(asyncio.Protocol):
