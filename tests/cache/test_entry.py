@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_refused_when_packed() -> None:
 
 @given(_entries, st.data())
 def test_the_short_way_gives_the_same(parts: dict, data: st.DataObject) -> None:  # type: ignore[type-arg]
-    """With its own tokens an entry without tags is read as the long way reads it; with others it is a miss."""
+    """With its own tokens an entry without tags is read as the long way reads it; else it is none."""
     packed, tokens = pack(**parts), b"".join(parts["tokens"])
     expected = parts["fresh_until"], parts["load_ms"], parts["flags"], parts["payload"]
     assert unpack_held(packed, tokens) == (expected if parts["tags"] is None else None)

@@ -43,7 +43,7 @@ async def test_nobody_awaits_it_yet() -> None:
 
 
 async def test_cancellation_and_errors_come_as_ever() -> None:
-    """A task that is cancelled leaves; an error is raised where it is awaited; what a task raises stays there."""
+    """A task that is cancelled leaves; an error is raised where it is awaited."""
     loop = asyncio.get_running_loop()
     cancelled, failed, raising = (Answer(loop=loop) for _ in range(3))
 
