@@ -10,6 +10,9 @@
     │   └── ServerStartFailed  a private server did not come up; carries its log
     ├── StoreError             the local record cannot be read or written
     ├── WhatIfError            a copy of a database's statistics that cannot be made or asked
+    ├── SchemaError            changes of schema objects
+    │   ├── ChangeRefused      a change that cannot be made safely on a live database
+    │   └── ApplyFailed        a change that was begun and did not come through
     ├── FixError               source fixes
     │   └── FixRefused         a fix that cannot be made safely
     ├── CacheError             the cache
@@ -32,8 +35,10 @@ from importlib import import_module
 from types import ModuleType
 
 __all__ = [
+    "ApplyFailed",
     "BenchError",
     "CacheError",
+    "ChangeRefused",
     "CursorError",
     "FenceFailed",
     "FixError",
@@ -45,6 +50,7 @@ __all__ = [
     "PoolExhausted",
     "ReadModelError",
     "RedisUnavailable",
+    "SchemaError",
     "ServerError",
     "ServerNotFound",
     "ServerStartFailed",
@@ -94,6 +100,22 @@ class StoreError(PitstopError):
 class WhatIfError(PitstopError):
     """The statistics of a database cannot be copied, or no statement of the workload can be planned on the
     copy. Cure: in the message; most often a right that the user lacks, or ``pitstop[servers]``.
+    """
+
+
+class SchemaError(PitstopError):
+    """Something is wrong with a change of schema objects."""
+
+
+class ChangeRefused(SchemaError):
+    """A change cannot be made safely on a live database; nothing was begun. Cure: in the message; most often
+    another name, or a migration of your own.
+    """
+
+
+class ApplyFailed(SchemaError):
+    """A change was begun and did not come through. Cure: remove what the message names (a session that
+    blocks, values that are not unique) and run the same command again: it goes on where it stopped.
     """
 
 

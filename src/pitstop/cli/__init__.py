@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pitstop.cli import (
+    apply,
     bench,
     cache,
     cache_warm,
@@ -20,6 +21,7 @@ from pitstop.cli import (
     fix,
     forecast,
     indexes,
+    plan,
     run,
     serve,
     statements,
@@ -45,6 +47,8 @@ app.command("statements")(statements.statements)
 app.command("explain")(explain.explain)
 app.command("indexes")(indexes.indexes)
 app.command("forecast")(forecast.forecast)
+app.command("plan")(plan.plan)
+app.command("apply")(apply.apply)
 app.command("fix")(fix.fix)
 app.command("bench")(bench.bench)
 app.command("tune")(tune.tune)

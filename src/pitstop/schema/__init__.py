@@ -1,0 +1,29 @@
+"""Changes of schema objects: read from SQL, planned on a database as it is, written as a migration."""
+
+from pitstop.schema.change import Analyze, AttachIndex, Change, CreateExtension, CreateIndex, DropIndex
+from pitstop.schema.migration import migration_options
+from pitstop.schema.name import Name
+from pitstop.schema.plan import Plan, Step, make_plan, reverted
+from pitstop.schema.revision import write_revision
+from pitstop.schema.script import Written, parse_change, read_script
+from pitstop.schema.state import index_state
+
+__all__ = [
+    "Analyze",
+    "AttachIndex",
+    "Change",
+    "CreateExtension",
+    "CreateIndex",
+    "DropIndex",
+    "Name",
+    "Plan",
+    "Step",
+    "Written",
+    "index_state",
+    "make_plan",
+    "migration_options",
+    "parse_change",
+    "read_script",
+    "reverted",
+    "write_revision",
+]

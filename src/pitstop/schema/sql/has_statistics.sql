@@ -1,0 +1,14 @@
+-- Whether the planner has statistics of every expression index of a table and its partitions.
+with tables as (
+    select to_regclass(%(table)s)::oid as oid
+    union
+    select relid::oid from pg_partition_tree(to_regclass(%(table)s))
+)
+select not exists (
+    select from pg_index
+      join tables on tables.oid = indrelid
+      join pg_class as rows on rows.oid = indrelid and rows.reltuples > 0
+      join pg_class as relations on relations.oid = indexrelid and relations.relkind = 'i'
+      join pg_namespace on pg_namespace.oid = relations.relnamespace
+     where indexprs is not null and indisvalid
+       and not exists (select from pg_stats where schemaname = nspname and tablename = relations.relname))
