@@ -166,6 +166,33 @@ async def test_early(cache: Cache) -> None:
     assert calls >= 2
 
 
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_one_draw_decides(
+    open_cache: OpenCache, redis_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Who has drawn to load early does so, whatever a second draw would say."""
+    cache = open_cache(redis=redis_url, local_items=0)
+    await cache.start()
+    calls: list[int] = []
+
+    @cache.cached(ttl=60, early=1)
+    async def f() -> int:
+        calls.append(1)
+        return len(calls)
+
+    @cache.cached(ttl=60, early=1)
+    def g() -> int:
+        calls.append(1)
+        return len(calls)
+
+    async def ask() -> int:
+        return await f() if kind == "async" else await asyncio.to_thread(g)
+
+    draws = iter([False, True, False])
+    monkeypatch.setattr("pitstop.cache.ttl.refreshes_early", lambda *_, **__: next(draws))
+    assert [await ask() for _ in range(4)] == [1, 1, 2, 2]
+
+
 async def test_renewals_end_with_the_loop(cache: Cache) -> None:
     """A renewal under way when its loop ends is no error."""
 

@@ -134,6 +134,7 @@ class Flows(Looks):
                     coherence.signals.forget(request.key, woken)
                 start = self._changes.changes
                 sight = yield from self._look(request)
+                request = request.to("read") if request.mode == "early" else request  # another has loaded it
                 found = self._take(request, sight, start)
                 if found is not None:
                     return found

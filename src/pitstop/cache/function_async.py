@@ -44,7 +44,8 @@ class AsyncCached(Cached[P, R]):
                         found = parts.flows.hit(request, await replies, start)
                     except RedisUnavailable:
                         parts.flows.pause()
-                if found is None:
+                if found is None or found.missing:
+                    request = request if found is None else request.to("early")
                     value = await self._loaded(request, held, args, kwargs)
                 else:
                     value = self._found(found, args, kwargs)

@@ -74,7 +74,7 @@ class AsyncLoads:
     async def get(self, request: Request) -> Outcome:
         """Load, or share the load of another caller. A shared load ends early only with its last caller."""
         request = request.kept_private(reason_for_privacy(request.given))
-        alone = bool(request.private) or request.mode != "read"
+        alone = bool(request.private) or request.mode not in ("read", "early")
         turn = next(_turns)
         place = (id(asyncio.get_running_loop()), request.key)
         while True:
@@ -144,12 +144,13 @@ class BlockingLoads:
     def get(self, request: Request) -> Outcome:
         """Load, or share the load of another thread."""
         request = request.kept_private(reason_for_privacy(request.given))
-        alone = bool(request.private) or request.mode != "read"
+        alone = bool(request.private) or request.mode not in ("read", "early")
         turn = next(_turns)
         if request.mode == "read" and request.key not in self._shares and self.flows.may_look():
             found = self._looked(request)
-            if found is not None:
+            if found is not None and not found.missing:
                 return found
+            request = request if found is None else request.to("early")
         while True:
             begun, future, mine = self._share(request, alone=alone)
             if mine:

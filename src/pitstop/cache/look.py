@@ -80,7 +80,8 @@ class Looks:
     def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
         """What is stored, if that one look tells that it holds and is fresh: the shortest way.
 
-        Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`.
+        Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`; with a missing
+        outcome the draw was to load early, and is not to be made again.
 
         Args:
             request: to read.
@@ -103,8 +104,10 @@ class Looks:
             return None
         fresh_until, load_ms, flags, payload = entry
         recipe, now = request.recipe, time.time()
-        if fresh_until <= now or (recipe.early and self._is_early(request, now, fresh_until, load_ms)):
+        if fresh_until <= now:
             return None
+        if recipe.early and self._is_early(request, now, fresh_until, load_ms):
+            return Outcome(None, (), missing=True)
         try:
             value = recipe.codec.decode(decompress(payload) if flags & COMPRESSED else payload)
         except CacheError:

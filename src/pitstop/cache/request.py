@@ -23,7 +23,7 @@ __all__ = [
 
 KEY_TAG = "k:"
 
-Mode = Literal["read", "refresh", "renew"]
+Mode = Literal["read", "early", "refresh", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
         private: why what the load gives may be its caller's alone; empty if it may not.
         prompt: whether the caller gets what was loaded before Redis has it.
         answered: called with that.
-        mode: ``"read"``; ``"refresh"`` loads whatever is stored; ``"renew"`` does so unless another is at it.
+        mode: ``"read"``; ``"early"`` loads although what is stored is fresh; ``"refresh"`` loads whatever is
+            stored, and ``"renew"`` does so unless another is at it.
     """
 
     recipe: Recipe
