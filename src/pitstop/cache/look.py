@@ -77,7 +77,7 @@ class Looks:
         """The command that reads a value and the tokens of its tags; what it gives is for :meth:`hit`."""
         return (b"MGET", self._commands.value(key), self._commands.epoch, *map(self._commands.token, tags))
 
-    def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:
+    def hit(self, request: Request, replies: list[Any], start: int) -> Outcome | None:  # noqa: PLR0911 - hot
         """What is stored, if that one look tells that it holds and is fresh: the shortest way.
 
         Nobody shares what it gives. Whoever gets None goes the long way, :meth:`Flows.fetch`; with a missing
