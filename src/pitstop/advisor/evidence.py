@@ -1,7 +1,8 @@
 """The evidence that rules judge: what was observed, and what the database says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pitstop.advisor.finding import Finding, worst_first
 from pitstop.advisor.fix import Cure, cures_from_findings
@@ -12,7 +13,10 @@ from pitstop.postgres.catalog import Catalog, read_catalog
 from pitstop.postgres.server import ServerState, read_server
 from pitstop.store import Observations, read_store
 
-__all__ = ["Evidence", "diagnose", "gather", "load_cures"]
+if TYPE_CHECKING:
+    from pitstop.advisor.indexes.observed import ObservedAdvice
+
+__all__ = ["Evidence", "advise_indexes", "diagnose", "gather", "load_cures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class Evidence:
         catalog: what the database says, or None when none was asked.
         thresholds: from which values on something is a finding.
         server: what the server of the database says, or None.
+        indexes: which indexes the observed workload lacks, or None when that was not asked.
     """
 
     observations: Observations
     catalog: Catalog | None
     thresholds: Thresholds
     server: ServerState | None = None
+    indexes: "ObservedAdvice | None" = None
 
 
 def gather(
@@ -55,6 +61,21 @@ def gather(
     catalog = read_catalog(database_url) if database_url is not None else None
     server = read_server(database_url) if database_url is not None else None
     return Evidence(observations, catalog, thresholds or Thresholds(), server)
+
+
+def advise_indexes(evidence: Evidence, database_url: str) -> Evidence:
+    """The evidence with advice on indexes; what hinders it is told in ``indexes.problem``.
+
+    It takes some seconds: a private server gets a copy of the definitions and statistics and is asked.
+
+    Args:
+        evidence: of :func:`gather`, with the same address.
+        database_url: PostgreSQL; it is only read.
+    """
+    from pitstop.advisor.indexes.observed import advise_observed
+
+    counted = evidence.catalog.statements if evidence.catalog is not None else ()
+    return replace(evidence, indexes=advise_observed(database_url, evidence.observations, counted))
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:

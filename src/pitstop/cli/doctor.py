@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["doctor", "render"]
 
 _MOST_ROUTES = 15
+_MOST_GAINS = 3
 _COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
@@ -33,6 +36,13 @@ def doctor(
             help="Directory of the record of `pitstop run`. [default: $PITSTOP_STORE or ./.pitstop]"
         ),
     ] = None,
+    indexes: Annotated[
+        bool,
+        typer.Option(
+            "--indexes/--no-indexes",
+            help="Ask which indexes the observed statements lack; it takes some seconds.",
+        ),
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit with 0 even if something is found.")
@@ -41,7 +51,8 @@ def doctor(
     """Say what is slow, where, how often, what it costs, and the cure; worst first.
 
     Reads what `pitstop run` (or `Pitstop(app)`) recorded, and the database when one is given; changes
-    neither. Exit code: 0 nothing worse than an info, 1 a warning or worse, 2 an error.
+    neither. What an index would gain is asked of a private server with a copy of the statistics.
+    Exit code: 0 nothing worse than an info, 1 a warning or worse, 2 an error.
     """
     from pitstop.advisor.evidence import diagnose, gather
     from pitstop.advisor.thresholds import Thresholds
@@ -49,13 +60,16 @@ def doctor(
 
     settings = load_settings()
     given = settings.database_url.get_secret_value() if settings.database_url else None
+    url = dsn_option or dsn or given
     evidence = gather(
         store or settings.store,
-        database_url=dsn_option or dsn or given,
+        database_url=url,
         thresholds=Thresholds(
             slow_request_ms=settings.slow_request_ms, slow_statement_ms=settings.slow_statement_ms
         ),
     )
+    if indexes and url is not None:
+        evidence = _with_indexes(evidence, url)
     findings = diagnose(evidence)
     if json_:
         typer.echo(json.dumps(_as_json(evidence, findings), indent=2))
@@ -63,6 +77,18 @@ def doctor(
         render(_console(), evidence, findings)
     found = any(finding.severity != "info" for finding in findings)
     raise typer.Exit(1 if found and not exit_zero else 0)
+
+
+def _with_indexes(evidence: "Evidence", url: str) -> "Evidence":
+    """Ask the index advisor; what it takes, and what hinders it, is said on stderr."""
+    from pitstop.advisor.evidence import advise_indexes
+
+    if sys.stderr.isatty():
+        typer.echo("pitstop: asking which indexes are missing (--no-indexes leaves it out) ...", err=True)
+    asked = advise_indexes(evidence, url)
+    if asked.indexes is not None and asked.indexes.problem:
+        typer.echo(f"pitstop: no index advice: {asked.indexes.problem}", err=True)
+    return asked
 
 
 def _console() -> Console:
@@ -107,6 +133,12 @@ def render(
     if any(finding.details.get("is_expression") for finding in findings):
         console.print(
             "\n[bold]pitstop fix[/] shows which of the loader options it can write for you, as a diff."
+        )
+    if any(finding.rule == "missing-index" for finding in findings):
+        console.print(
+            "\n[bold]pitstop doctor --json | pitstop apply --indexes -[/] shows what making the indexes "
+            "takes; [bold]--apply[/] makes them.",
+            soft_wrap=True,
         )
 
 
@@ -168,6 +200,7 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
         lines.append(("line", "none of yours: while the response is serialised, or in a library"))
     lines += [("called", f"from {_place(chain[0])}") for chain in finding.details.get("callers", ())[:1]]
     lines += [("how often", finding.how_often), ("cost", finding.cost)]
+    lines += _gains(finding)
     expression = finding.details.get("is_expression")
     lines.append(("cure", f".options({finding.cure})" if expression else finding.cure))
     lines += [("", line) for line in finding.details.get("imports", ())]
@@ -175,6 +208,30 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
     if others:
         lines.append(("mind", f"the query also runs in {_listed(others)}, not seen to read it row by row"))
     return lines
+
+
+def _gains(finding: "Finding") -> list[tuple[str, str]]:
+    """Of a missing index: planner costs before and after of the statements that gain most, and its price."""
+    indexes = finding.details.get("indexes", ())
+    if finding.rule != "missing-index" or len(indexes) != 1:
+        return [("", each["ddl"]) for each in indexes]
+    (index,) = indexes
+    gains = index["gains"]
+    lines = [
+        (
+            "" if number else "gain",
+            f"{each['cost_before']:,.1f} -> {each['cost_after']:,.1f}  {each['text']}",
+        )
+        for number, each in enumerate(gains[:_MOST_GAINS])
+    ]
+    lines += [("", f"... and {len(gains) - _MOST_GAINS} more")] if len(gains) > _MOST_GAINS else []
+    return [
+        *lines,
+        (
+            "price",
+            f"{decimal(index['size_bytes'])}, {index['write_cost']:g} for each row written (planner units)",
+        ),
+    ]
 
 
 def _listed(names: list[str]) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["indexes", "observed_workload"]
 
-_MOST_STATEMENTS = 200
 _SQL_CHARS = 110
 
 
@@ -72,7 +71,7 @@ def observed_workload(url: str, store: Path) -> "list[WorkloadStatement]":
     Raises:
         SettingsError: neither knows a statement.
     """
-    from pitstop.advisor.indexes import workload_of_record, workload_of_server
+    from pitstop.advisor.indexes import observed_statements
     from pitstop.postgres.catalog import read_statements
     from pitstop.store import Observations, read_store
 
@@ -80,13 +79,12 @@ def observed_workload(url: str, store: Path) -> "list[WorkloadStatement]":
         observations = read_store(store)
     except StoreError:
         observations = Observations()
-    found = workload_of_record(observations)
     server = read_statements(url)
-    found = found or workload_of_server(server.rows)
+    found, _ = observed_statements(observations, server.rows)
     if not found:
         reason = server.missing or "the server counted none"
         raise SettingsError(f"no workload: give --workload FILE, or run `pitstop run` first ({reason})")
-    return found[:_MOST_STATEMENTS]
+    return found
 
 
 def _statements(workload: Path | None, url: str, store: Path) -> "list[WorkloadStatement]":
@@ -113,11 +111,10 @@ def _ask(url: str, statements: "list[WorkloadStatement]") -> "tuple[Advice | Non
 
 def _served(finding: "IndexFinding", advice: "Advice") -> bool:
     """Whether an advised index is the one that a foreign key lacks."""
-    begins = f" ON {finding.table} ({finding.subject.partition('(')[2].rstrip(')')}"
+    from pitstop.advisor.indexes.leading import leads_with
+
     return finding.kind == "foreign-key" and any(
-        f"{begins}{end}" in each.ddl.replace(" public.", " ") and " WHERE " not in each.ddl
-        for each in advice.indexes
-        for end in (",", ")")
+        leads_with(each.ddl, finding.cure) for each in advice.indexes
     )
 
 

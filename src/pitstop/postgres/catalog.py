@@ -50,13 +50,19 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How a table is read, since its statistics were reset. ``rows`` is an estimate."""
+    """How a table is read, since its statistics were reset. ``rows`` is an estimate.
+
+    Attributes:
+        name: as SQL has to write it, without the schema where the search path finds it.
+        qualified_name: ``schema.name``, without quotes.
+    """
 
     name: str
     rows: int
     seq_scans: int
     seq_rows_read: int
     index_scans: int
+    qualified_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

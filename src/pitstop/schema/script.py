@@ -130,19 +130,24 @@ def _advised(text: str) -> Iterator[str]:
     """The statements of the advisor's JSON, what each needs before it; of a report, what is safe."""
     try:
         document = json.loads(text)
-        for index in document.get("indexes", ()):
-            yield from index.get("prerequisites", ())
-            yield index["ddl"]
+        yield from _made_by(document)
         for report in document.get("report", ()):
             if report["safe"] and not report["cure"].startswith("REINDEX"):
                 yield report["cure"]
         for finding in document.get("findings", ()):
+            yield from _made_by(finding)
             if "ddl" in finding:
                 yield finding["ddl"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ChangeRefused(
             f"this JSON holds no changes: make it with `pitstop indexes --json` ({error!r})"
         ) from error
+
+
+def _made_by(document: dict[str, Any]) -> Iterator[str]:
+    for index in document.get("indexes", ()):
+        yield from index.get("prerequisites", ())
+        yield index["ddl"]
 
 
 def _short(text: str) -> str:

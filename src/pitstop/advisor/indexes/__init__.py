@@ -3,6 +3,7 @@
 from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, advise
 from pitstop.advisor.indexes.workload import (
     WorkloadStatement,
+    observed_statements,
     read_workload,
     workload_of_record,
     workload_of_server,
@@ -14,6 +15,7 @@ __all__ = [
     "AdvisedStatement",
     "WorkloadStatement",
     "advise",
+    "observed_statements",
     "read_workload",
     "workload_of_record",
     "workload_of_server",

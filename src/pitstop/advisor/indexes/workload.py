@@ -10,9 +10,18 @@ from typing import Any
 from pitstop.errors import SettingsError
 from pitstop.postgres.fingerprint import TOKEN, fingerprint
 from pitstop.postgres.statements import StatementStats
-from pitstop.store import Observations
+from pitstop.store import Observations, StatementTotals
 
-__all__ = ["WorkloadStatement", "read_workload", "workload_of_record", "workload_of_server"]
+__all__ = [
+    "WorkloadStatement",
+    "observed_statements",
+    "planned_text",
+    "read_workload",
+    "workload_of_record",
+    "workload_of_server",
+]
+
+_MOST_STATEMENTS = 200
 
 _WEIGHT = re.compile(r"--\s*weight:\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*$", re.IGNORECASE | re.MULTILINE)
 _PLANNED = ("select", "with", "insert", "update", "delete", "merge", "values", "table")
@@ -62,22 +71,40 @@ def read_workload(path: Path) -> list[WorkloadStatement]:
 
 def workload_of_server(rows: Iterable[StatementStats]) -> list[WorkloadStatement]:
     """What ``pg_stat_statements`` counted, but for questions about the catalog."""
-    return _merged(
-        WorkloadStatement(_shown(row.text, row.rows / row.calls), row.calls, max(row.rows / row.calls, 1.0))
-        for row in rows
-        if row.calls and not _CATALOG.search(row.text)
-    )
+    return _merged(_weighted(row) for row in rows if _is_asked(row))
 
 
 def workload_of_record(observations: Observations) -> list[WorkloadStatement]:
     """What ``pitstop run`` or ``Pitstop(app)`` saw, its placeholders written as PostgreSQL does."""
     totals = sorted(observations.statements.values(), key=lambda each: (each.fingerprint, each.scope))
-    return _merged(
-        WorkloadStatement(_shown(numbered(each.text), rows), each.calls, max(rows, 1.0))
-        for each in totals
-        if each.calls and not _CATALOG.search(each.text)
-        for rows in [max(each.rows, 0) / each.calls]
-    )
+    return _merged(_weighted(each) for each in totals if _is_asked(each))
+
+
+def observed_statements(
+    observations: Observations, rows: Iterable[StatementStats]
+) -> tuple[list[WorkloadStatement], bool]:
+    """The 200 statements that ran most: of the record, else what the server counted.
+
+    Returns:
+        the statements, and whether they are of the record.
+    """
+    recorded = workload_of_record(observations)
+    return (recorded or workload_of_server(rows))[:_MOST_STATEMENTS], bool(recorded)
+
+
+def planned_text(observed: StatementTotals | StatementStats) -> str:
+    """The text under which an observed statement stands in the workload."""
+    rows = max(observed.rows, 0) / observed.calls
+    return _shown(numbered(observed.text) if isinstance(observed, StatementTotals) else observed.text, rows)
+
+
+def _is_asked(observed: StatementTotals | StatementStats) -> bool:
+    return bool(observed.calls) and not _CATALOG.search(observed.text)
+
+
+def _weighted(observed: StatementTotals | StatementStats) -> WorkloadStatement:
+    rows = max(observed.rows, 0) / observed.calls
+    return WorkloadStatement(planned_text(observed), observed.calls, max(rows, 1.0))
 
 
 def numbered(text: str) -> str:

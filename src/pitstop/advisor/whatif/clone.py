@@ -111,17 +111,18 @@ class WhatIf:
         plain = [each for each in known if not any(column["is_expression"] for column in each.columns)]
         return {names[each.oid]: self._estimate(each, "").pages * PAGE_BYTES for each in plain}
 
-    def plan(self, statement: str) -> Row:
+    def plan(self, statement: str, *, verbose: bool = False) -> Row:
         """The plan of a statement with the indexes that are shown now.
 
         Args:
             statement: its parameters, if it has some, written ``$1``.
+            verbose: whether its nodes tell the schema of their table as well.
 
         Raises:
             WhatIfError: it cannot be planned; the message is the server's.
         """
         try:
-            return _root(self._connection.execute(_explain(statement)).fetchone())
+            return _root(self._connection.execute(_explain(statement, verbose=verbose)).fetchone())
         except psycopg.Error as error:
             raise WhatIfError(f"cannot plan {statement[:60]!r}: {_first_line(error)}") from error
 
