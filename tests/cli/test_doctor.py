@@ -142,7 +142,10 @@ def test_brackets_of_names_are_printed(tmp_path: Path, environ: dict[str, str]) 
 def test_the_database_is_looked_at(
     tmp_path: Path, environ: dict[str, str], database_url: str, way: str
 ) -> None:
-    """Given in any way, also as asyncpg spells it, the database is judged without a record."""
+    """Given in any way, also as asyncpg spells it, the database is judged without a record.
+
+    That nothing was observed that indexes could be advised on is one line on stderr.
+    """
     with psycopg.connect(libpq_url(database_url)) as connection:
         connection.execute("CREATE TABLE parent (id int PRIMARY KEY)")
         connection.execute("CREATE TABLE child (parent_id int REFERENCES parent)")
@@ -151,7 +154,8 @@ def test_the_database_is_looked_at(
         code, out, err = doctor(tmp_path, environ, way, database_url, "--json")
     else:
         code, out, err = doctor(tmp_path, {**environ, way: database_url}, "--json")
-    assert (code, err) == (1, "")
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("pitstop: no index advice: no statement ")
     (finding,) = [each for each in json.loads(out)["findings"] if each["rule"] == "unindexed-foreign-key"]
     assert finding["cure"] == "CREATE INDEX CONCURRENTLY ON child (parent_id)"
 

@@ -106,6 +106,8 @@ def test_advice() -> None:
     assert changes == [CreateExtension("pg_trgm"), parse_change(ddl), DropIndex(Name("b", "public"))]
     doctor = {"findings": [{"rule": "x", "ddl": ddl}, {"rule": "n-plus-one"}]}
     assert [each.change for each in read_script(json.dumps(doctor))] == [parse_change(ddl)]
+    missing = {"findings": [{"rule": "missing-index", "indexes": advice["indexes"]}]}
+    assert [each.change for each in read_script(json.dumps(missing))] == changes[:2]
     with pytest.raises(ChangeRefused, match="pitstop indexes --json"):
         read_script('{"indexes": [{}]}')
 

@@ -36,13 +36,10 @@ def doctor(
             help="Directory of the record of `pitstop run`. [default: $PITSTOP_STORE or ./.pitstop]"
         ),
     ] = None,
-    indexes: Annotated[
+    no_indexes: Annotated[
         bool,
-        typer.Option(
-            "--indexes/--no-indexes",
-            help="Ask which indexes the observed statements lack; it takes some seconds.",
-        ),
-    ] = True,
+        typer.Option("--no-indexes", help="Do not ask which indexes are missing, which takes a few seconds."),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit with 0 even if something is found.")
@@ -68,7 +65,7 @@ def doctor(
             slow_request_ms=settings.slow_request_ms, slow_statement_ms=settings.slow_statement_ms
         ),
     )
-    if indexes and url is not None:
+    if url is not None and not no_indexes:
         evidence = _with_indexes(evidence, url)
     findings = diagnose(evidence)
     if json_:
@@ -136,8 +133,8 @@ def render(
         )
     if any(finding.rule == "missing-index" for finding in findings):
         console.print(
-            "\n[bold]pitstop doctor --json | pitstop apply --indexes -[/] shows what making the indexes "
-            "takes; [bold]--apply[/] makes them.",
+            "\n[bold]pitstop doctor DSN --json | pitstop apply DSN --indexes -[/] shows what making the "
+            "indexes takes; [bold]--apply[/] makes them.",
             soft_wrap=True,
         )
 
