@@ -123,7 +123,7 @@ def test_a_person_reads_gain_and_price(observed: Observed) -> None:
         "     gain      ",
         "     price     ",
         "kB, ",
-        "pitstop apply --indexes -",
+        "pitstop apply DSN --indexes -",
     ):
         assert part in out
 
