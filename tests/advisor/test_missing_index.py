@@ -23,9 +23,12 @@ def index(column: str, *statements: int) -> AdvisedIndex:
     return AdvisedIndex(ddl, "", 1_500_000, 2.5, statements)
 
 
-def judge(*indexes: AdvisedIndex, before: float = 2_000.0, scans: tuple[str, ...] = ()) -> list[Finding]:
+def judge(
+    *indexes: AdvisedIndex, before: float = 2_000.0, scans: tuple[str, ...] = (), slow: bool = False
+) -> list[Finding]:
     """The findings on a shop where ``MINE`` took two seconds, and ``COUNT`` half of one."""
-    told = (AdvisedStatement(MINE, 100, before, before / 100), AdvisedStatement(COUNT, 5, 900.0, 900.0))
+    ddls = tuple(each.ddl for each in indexes)
+    told = (AdvisedStatement(MINE, 100, before, before / 100, ddls), AdvisedStatement(COUNT, 5, 900.0, 900.0))
     mine = StatementTotals("request", "GET /orders", "f", LINE, MINE, 100, 2_000.0, 40.0, 1_000)
     count = StatementTotals("request", "GET /count", "g", LINE, COUNT, 5, 500.0, 140.0, 5)
     asked = ObservedAdvice(
@@ -34,7 +37,12 @@ def judge(*indexes: AdvisedIndex, before: float = 2_000.0, scans: tuple[str, ...
         record={MINE: [mine], COUNT: [count]},
     )
     catalog = Catalog((KEY,), (ORDERS,), ())
-    return diagnose(Evidence(Observations(), catalog, Thresholds(), indexes=asked))
+    observations = Observations()
+    if slow:
+        for each in (mine, count):
+            observations.statements[each.scope_kind, each.scope, each.fingerprint, LINE] = each
+    limits = Thresholds(slow_statement_ms=15.0)
+    return diagnose(Evidence(observations, catalog, limits, indexes=asked))
 
 
 def test_a_missing_index_is_told_whole() -> None:
@@ -60,6 +68,15 @@ def test_what_no_index_cures_is_still_told() -> None:
     scan = found["sequential-scan"]
     assert (scan.severity, scan.location, scan.details["statements"]) == ("warning", LINE, [COUNT])
     assert scan.cure.endswith(COUNT)
+
+
+def test_a_slow_statement_names_its_index() -> None:
+    """Its cure is the missing index where that halves its cost; of another one it is to look at the plan."""
+    found = judge(index("user_id", 0), scans=(MINE, COUNT), slow=True)
+    cures = {each.subject: each.cure for each in found if each.rule == "slow-statement"}
+    assert set(cures) == {MINE, COUNT}
+    assert cures[MINE].endswith("CREATE INDEX CONCURRENTLY ON public.orders (user_id)")
+    assert "EXPLAIN" in cures[COUNT]
 
 
 def test_scans_of_the_past_are_an_info() -> None:

@@ -226,7 +226,7 @@ def _gains(finding: "Finding") -> list[tuple[str, str]]:
         *lines,
         (
             "price",
-            f"{decimal(index['size_bytes'])}, {index['write_cost']:g} for each row written (planner units)",
+            f"{decimal(index['size_bytes'])}, {index['write_cost']:g} planner units for each row written",
         ),
     ]
 

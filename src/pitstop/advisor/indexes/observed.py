@@ -84,6 +84,18 @@ class ObservedAdvice:
         found = [self._gain(each.text, each.cost_before, each.cost_after) for each in used]
         return sorted(found, key=lambda each: (-each.saved_ms, each.cost_after - each.cost_before, each.text))
 
+    def cures(self, fingerprint: str) -> list[str]:
+        """The DDL of the indexes that would halve the planner's cost of an observed statement."""
+        observed = {
+            text
+            for side in (self.record, self.server)
+            for text, same in side.items()
+            if any(each.fingerprint == fingerprint for each in same)
+        }
+        told = self.advice.statements if self.advice is not None else ()
+        halved = [each for each in told if each.text in observed and each.cost_after <= each.cost_before / 2]
+        return list(dict.fromkeys(ddl for each in halved for ddl in each.indexes))
+
     def left(self, table: str) -> list[Gain]:
         """The statements that read a table (``schema.name``) whole and would go on doing so."""
         if self.advice is None:

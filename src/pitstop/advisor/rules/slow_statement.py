@@ -29,14 +29,28 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
         if calls and total_ms / calls >= limit:
             first = max(group, key=lambda each: each.total_ms)
             longest = max(each.max_ms for each in group)
-            yield _finding(first.fingerprint, first.text, calls, total_ms, longest, first)
+            cure = _cure(evidence, first.fingerprint)
+            yield _finding(first.fingerprint, first.text, calls, total_ms, longest, first, cure=cure)
     for row in evidence.catalog.statements if evidence.catalog is not None else ():
         if row.mean_ms >= limit and row.fingerprint not in seen:
-            yield _finding(row.fingerprint, row.text, row.calls, row.total_ms, row.max_ms, None)
+            cure = _cure(evidence, row.fingerprint)
+            yield _finding(row.fingerprint, row.text, row.calls, row.total_ms, row.max_ms, None, cure=cure)
+
+
+def _cure(evidence: "Evidence", fingerprint: str) -> str:
+    ddls = evidence.indexes.cures(fingerprint) if evidence.indexes is not None else []
+    return f"the missing index, told of by itself: {'; '.join(ddls)}" if ddls else _CURE
 
 
 def _finding(
-    fingerprint: str, text: str, calls: int, total_ms: float, max_ms: float, first: StatementTotals | None
+    fingerprint: str,
+    text: str,
+    calls: int,
+    total_ms: float,
+    max_ms: float,
+    first: StatementTotals | None,
+    *,
+    cure: str,
 ) -> Finding:
     line = " ".join(text.split())
     return Finding(
@@ -48,7 +62,7 @@ def _finding(
         + (f", in {first.scope}" if first is not None else " (pg_stat_statements)"),
         cost=f"{total_ms / 1000:,.1f} s in all, {max_ms:,.0f} ms at most",
         cost_ms=total_ms,
-        cure=_CURE,
+        cure=cure,
         location=first.location if first is not None else None,
         details={
             "fingerprint": fingerprint,
