@@ -298,12 +298,14 @@ class _Connections:
             self._begin(connection, tables)  # else the session's own: it has a ledger until that is over
 
     def on_rollback(self, connection: Connection) -> None:
+        if connection.invalidated:
+            return  # what it had noted went to the pool with the loss
         connection.info.pop((self.key, "tables"), None)
         self._end(connection.info, committed=False)
 
     def on_error(self, context: ExceptionContext) -> None:
         connection = context.connection
-        if connection is None or context.is_disconnect:
+        if connection is None or context.is_disconnect or connection.invalidated:
             return  # it will be known to be lost when it is returned
         if context.statement is None or (self.key, "statement") in connection.info:
             self._end(connection.info, committed=False)

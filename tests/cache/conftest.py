@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pitstop.cache import Cache, core
+from pitstop.cache import Cache
 from tests.cache.cluster import OwnCluster
 from tests.cache.server import OwnRedis
 from tests.cache.shop import fill
@@ -24,14 +24,6 @@ class PatientCache(Cache):
 
     async def start(self, *, seconds: float = 30.0) -> None:
         await super().start(seconds=seconds)
-
-
-@pytest.fixture(autouse=True)
-def no_cache_takes_part() -> Iterator[None]:
-    """A cache that a test leaves open takes no part in the commits of the tests after it."""
-    yield
-    for cache in list(core._caches):
-        cache._leave_sessions()
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
 """Commits of connections that no session has: what they write is dropped as well."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from pitstop.cache import Cache
 from pitstop.servers.address import psycopg_url
+from tests.cache.conftest import OpenCache
 from tests.cache.shop import Order, Orders, order_tags
 
 DOUBLED = sa.update(Order).values(total=Order.total * 2)
@@ -137,3 +139,22 @@ def test_autocommit(totals: Totals, engine: sa.Engine) -> None:
             connection.execute(sa.text(f"UPDATE {Order.__tablename__} SET total = 1 / 0"))
         assert totals.total(1) == 20
         assert totals.is_kept()
+
+
+async def test_a_time_out_inside_a_transaction(database_url: str, open_cache: OpenCache) -> None:
+    """A statement that was cancelled has cost its connection; the transaction is rolled back all the same."""
+    open_cache().invalidate_on_commit(Order, tags=order_tags)
+    engine = create_async_engine(database_url)
+    async with AsyncSession(engine) as session:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await session.execute(sa.text("SELECT pg_sleep(60)"))
+        await session.rollback()
+        assert await session.scalar(sa.text("SELECT 1")) == 1
+    async with engine.connect() as connection:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await connection.execute(sa.text("SELECT pg_sleep(60)"))
+        await connection.rollback()
+        assert await connection.scalar(sa.text("SELECT 1")) == 1
+    await engine.dispose()
