@@ -42,6 +42,8 @@ def judge(
     """
     if isinstance(subject, Node):
         details["node"] = plan.position(subject)
+    # times of a node are rounded for each of its loops: all of them can be more than the whole
+    saving_ms = min(saving_ms, max(plan.whole_ms, plan.planning_ms or 0.0))
     return Finding(
         rule=rule,
         severity=_grade(saving_ms, plan.whole_ms),
