@@ -186,12 +186,12 @@ def write_latency(ground: Ground, *, commits: int, slack: float = 0.0) -> list[F
             added99 <= 0.005 + slack,
         ),
         Figure(
-            "commit, one process frozen: the slowest",
+            "commit, one frozen: the slowest",
             f"{slowest * 1000:.0f} ms",
             f"<= {LEASE:g} s",
             slowest <= LEASE + slack,
         ),
-        Figure("commit, one process frozen: p50 of the others", f"{later * 1000:.0f} ms", "< 0.5 s", later < 0.5),
+        Figure("commit, one frozen: p50 of the others", f"{later * 1000:.0f} ms", "< 0.5 s", later < 0.5),
     ]
 
 
