@@ -96,7 +96,8 @@ class _Demo:
         from pitstop.servers import private_servers
 
         shutil.copytree(_package(), self.stage / "pitstop_services" / _SERVICE, ignore=_no_caches)
-        shutil.copy(_package().parent / "__init__.py", self.stage / "pitstop_services")
+        for module in _package().parent.glob("*.py"):  # what services have in common
+            shutil.copy(module, self.stage / "pitstop_services")
         servers = self.stack.enter_context(private_servers(redis=False))
         self.environment = {
             "PITSTOP_DATABASE_URL": servers.database_url,
