@@ -95,9 +95,7 @@ class _Demo:
     def _prepare(self) -> None:
         from pitstop.servers import private_servers
 
-        shutil.copytree(_package(), self.stage / "pitstop_services" / _SERVICE, ignore=_no_caches)
-        for module in _package().parent.glob("*.py"):  # what services have in common
-            shutil.copy(module, self.stage / "pitstop_services")
+        copy_service(self.stage)
         servers = self.stack.enter_context(private_servers(redis=False))
         self.environment = {
             "PITSTOP_DATABASE_URL": servers.database_url,
@@ -195,6 +193,14 @@ class _Demo:
             same = "the same" if answers == answered else "[red]DIFFERENT[/]"
             table.add_row(name, f"{count:,.1f}", f"[bold green]{then:,.1f}[/]", same)
         self.console.print(table)
+
+
+def copy_service(directory: Path) -> None:
+    """Put the service's source below a directory, with what services have in common, to be run and changed."""
+    home = directory / "pitstop_services"
+    shutil.copytree(_package(), home / _SERVICE, ignore=_no_caches)
+    for module in _package().parent.glob("*.py"):
+        shutil.copy(module, home)
 
 
 def _package() -> Path:
