@@ -196,7 +196,7 @@ class _Demo:
 
 
 def copy_service(directory: Path) -> None:
-    """Put the service's source below a directory, with what services have in common, to be run and changed."""
+    """Put the service's source below a directory, with what services have in common, to be changed."""
     home = directory / "pitstop_services"
     shutil.copytree(_package(), home / _SERVICE, ignore=_no_caches)
     for module in _package().parent.glob("*.py"):
