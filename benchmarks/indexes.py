@@ -22,8 +22,8 @@ from pitstop.advisor.indexes import WorkloadStatement, advise, read_workload
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.table import read_tables
 from pitstop.advisor.whatif import Hypothetical, WhatIf, open_whatif
+from pitstop.postgres.address import libpq_url, with_database
 from pitstop.servers import Servers, create_database, drop_database
-from pitstop.servers.address import libpq_url, with_database
 from pitstop.servers.private import own_postgresql
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from pitstop import Pitstop
 from pitstop.advisor.evidence import diagnose, gather
 from pitstop.advisor.finding import Finding
 from pitstop.advisor.response import response_fields, response_models
-from pitstop.servers.address import psycopg_url
+from pitstop.postgres.address import psycopg_url
 
 MODELS = """
 from sqlalchemy import JSON, ForeignKey, String, Text

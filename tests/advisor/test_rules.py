@@ -16,11 +16,11 @@ from pitstop import Pitstop
 from pitstop.advisor.evidence import Evidence, diagnose, gather
 from pitstop.advisor.finding import Finding
 from pitstop.advisor.thresholds import Thresholds
+from pitstop.postgres.address import psycopg_url
 from pitstop.postgres.catalog import Catalog, Table
 from pitstop.postgres.catalog import ForeignKey as UnindexedKey
 from pitstop.postgres.statements import StatementStats
 from pitstop.servers import Servers, create_database, drop_database
-from pitstop.servers.address import psycopg_url
 from pitstop.store import NPlusOneTotals, Observations, ScopeTotals, StatementTotals, read_store
 
 QUERY = ("/shop/api.py", 10, "posts")

@@ -12,8 +12,8 @@ from pitstop.advisor.evidence import Evidence, diagnose, gather
 from pitstop.advisor.finding import Finding
 from pitstop.advisor.thresholds import Thresholds
 from pitstop.errors import PoolExhausted
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.server import ServerState
-from pitstop.servers.address import libpq_url
 from pitstop.store import Observations, PoolTotals, Store, read_store
 from tests.pool.state import GIB, server
 

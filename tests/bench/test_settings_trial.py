@@ -10,7 +10,7 @@ from pitstop.bench.pgbench import Side, find_tool
 from pitstop.bench.settings_trial import SettingsTrial, measure_settings
 from pitstop.errors import BenchError
 from pitstop.pool.tune import Advice, Machine, tune
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 
 GIB = 1024**3
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 
 from pitstop.cache import Cache
-from pitstop.servers.address import psycopg_url
+from pitstop.postgres.address import psycopg_url
 from tests.cache.conftest import OpenCache
 from tests.cache.shop import Order, Orders, order_tags
 

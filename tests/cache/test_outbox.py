@@ -22,7 +22,7 @@ from pitstop.cache import Cache
 from pitstop.cache.databases import database_of
 from pitstop.cache.outbox import _Feed, outbox_sql, writable
 from pitstop.cache.triggers import apply, install_ddl
-from pitstop.servers.address import libpq_url, psycopg_url
+from pitstop.postgres.address import libpq_url, psycopg_url
 from tests.cache.server import OwnRedis
 from tests.cache.wait import eventually
 

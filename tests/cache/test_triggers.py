@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from pitstop.cache import Cache
 from pitstop.cache.triggers import TableTags, apply, install_ddl, parse_tables, trigger_ddl, uninstall_ddl
 from pitstop.errors import SettingsError
-from pitstop.servers.address import libpq_url, psycopg_url
+from pitstop.postgres.address import libpq_url, psycopg_url
 from tests.cache.wait import eventually
 
 Database = psycopg.Connection[Any]

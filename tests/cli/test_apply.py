@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 from tests.cli.process import run
 
 SQL = "CREATE INDEX ix_note ON orders (note); CREATE INDEX ix_id ON orders (id DESC)"

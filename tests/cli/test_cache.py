@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from pitstop.cache import Cache
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 from tests.cli.process import Command, run
 
 PASSWORD = "hunter2"

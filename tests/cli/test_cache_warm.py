@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 from tests.cli.process import Command, run
 
 APP = """
@@ -37,7 +37,7 @@ def write(*words):
 @cache.cached(ttl=600, namespace="rates")
 async def rate(currency: str, day: date = date(2026, 1, 1), *, cents: int = 0) -> float:
     write(currency, day, cents)
-    if currency == "XXX":
+    if currency == "ZWD":
         raise LookupError(f"no currency {currency}")
     return 1.5
 
@@ -187,10 +187,10 @@ def test_method(command: Command, shop: Path) -> None:
 
 def test_a_load_that_fails(command: Command, redis_url: str) -> None:
     """What fails is told with its arguments, the others are loaded, and the exit code says so."""
-    rows = json.dumps(["EUR", *["XXX"] * 7, "USD"])
+    rows = json.dumps(["EUR", *["ZWD"] * 7, "USD"])
     code, out, err = command("shop:rate", "--from", "-", typed=rows)
     assert (code, out.startswith("Loaded 2 values")) == (1, True)
-    assert "failed  shop:rate(currency='XXX'): LookupError: no currency XXX\n" in err
+    assert "failed  shop:rate(currency='ZWD'): LookupError: no currency ZWD\n" in err
     assert err.endswith("failed  2 more\n")
     assert values(redis_url) == 2
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 from pitstop.store import NPlusOneTotals, Observations, ScopeTotals, Store
 
 QUERY = ("/shop/api.py", 10, "posts")

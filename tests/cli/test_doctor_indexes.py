@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 
 from pitstop import Pitstop
+from pitstop.postgres.address import libpq_url, psycopg_url
 from pitstop.servers import Servers, create_database, create_template, drop_database
-from pitstop.servers.address import libpq_url, psycopg_url
 from pitstop_services.blog.api import create_app as create_blog
 from pitstop_services.blog.seed import seed as seed_blog
 from pitstop_services.inventory.api import create_app as create_inventory

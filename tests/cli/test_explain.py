@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from pitstop import Pitstop
+from pitstop.postgres.address import libpq_url
 from pitstop.scope import open_scope
-from pitstop.servers.address import libpq_url
 
 PLAN = """\
                                   QUERY PLAN

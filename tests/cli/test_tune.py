@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pitstop.postgres.address import libpq_url
 from pitstop.servers import private_servers
-from pitstop.servers.address import libpq_url
 
 
 def tune(directory: Path, *arguments: str, patience_s: float = 120) -> tuple[int, str, str]:

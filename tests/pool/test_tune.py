@@ -21,9 +21,9 @@ from pitstop.pool.tune import (
     this_machine,
     tune,
 )
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.server import read_server
 from pitstop.servers import private_servers
-from pitstop.servers.address import libpq_url
 from tests.pool.state import GIB, MIB, server
 
 

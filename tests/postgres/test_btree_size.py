@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.btree_size import BTreeSize, IndexColumn, btree_height, btree_size
-from pitstop.servers.address import libpq_url
 
 ROWS = 40_000
 INT = IndexColumn(4, "i", 4, "integer")

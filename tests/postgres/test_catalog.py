@@ -9,8 +9,8 @@ from sqlalchemy import make_url
 
 from pitstop.errors import PitstopError, ServerNotFound, SettingsError
 from pitstop.postgres import fingerprint
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.catalog import Catalog, read_catalog
-from pitstop.servers.address import libpq_url
 
 Connection = psycopg.Connection[tuple[object, ...]]
 ROWS = 2_000
@@ -221,11 +221,11 @@ def test_nobody_answers() -> None:
         ("", "looks like postgresql://"),
         ("shop", "looks like postgresql://"),
         ("host=127.0.0.1 password=hunter2", "looks like postgresql://"),
-        ("postgresql://ann:hunter2@127.0.0.1:port/shop", "looks like postgresql://"),
-        ("mysql://ann:hunter2@127.0.0.1/shop", "this one begins with mysql://"),
-        ("sqlite:///hunter2.db", "this one begins with sqlite://"),
-        ("redis://:hunter2@127.0.0.1", "this one begins with redis://"),
-        ("postgresql://ann:o@hunter2@127.0.0.1/shop", "contains '@': write it as %40"),
+        ("postgresql://ann:hunter2@127.0.0.1:port/shop", "something else than host:port"),
+        ("mysql://ann:hunter2@127.0.0.1/shop", "mysql:// is no address of a postgresql"),
+        ("sqlite:///hunter2.db", "sqlite:// is no address of a postgresql"),
+        ("redis://:hunter2@127.0.0.1", "redis:// is no address of a postgresql"),
+        ("postgresql://ann:o@hunter2@127.0.0.1/shop", "write '@' in a user or password as %40"),
         ("postgresql://ann:hunter2@127.0.0.1:1/shop?sslmoed=require", 'parameter: "sslmoed"'),
     ],
 )

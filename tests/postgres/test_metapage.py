@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.metapage import PAGE_BYTES, page_checksum, write_btree_height
 from pitstop.servers import Servers
-from pitstop.servers.address import libpq_url
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

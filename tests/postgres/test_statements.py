@@ -9,9 +9,9 @@ from sqlalchemy import create_engine, make_url, text
 
 from pitstop import count_queries
 from pitstop.errors import ServerNotFound
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.catalog import read_statements
 from pitstop.postgres.statements import server_form
-from pitstop.servers.address import libpq_url
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from sqlalchemy import Column, Date, Index, Integer, MetaData, Table, Text, text
 
 from pitstop.advisor.apply import plan_changes
 from pitstop.errors import SettingsError
+from pitstop.postgres.address import libpq_url
 from pitstop.schema import read_script, write_revision
-from pitstop.servers.address import libpq_url
 
 Database = psycopg.Connection[Any]
 ENV = """

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from pitstop.errors import ServerError
+from pitstop.postgres.address import libpq_url
 from pitstop.servers import Servers, create_database, create_template, drop_database, ensure_database
-from pitstop.servers.address import libpq_url
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 
 
 async def test_both_urls_name_the_same_fresh_database(database_url: str, sync_database_url: str) -> None:

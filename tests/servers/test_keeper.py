@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 from tests.servers.conftest import Owner, eventually, processes_of
 
 Own = Callable[..., Owner]

@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 
 from pitstop.errors import ServerError, ServerNotFound, ServerStartFailed
+from pitstop.postgres.address import libpq_url
 from pitstop.servers import Servers, private_servers
 from pitstop.servers.account import Account, server_account
-from pitstop.servers.address import libpq_url
 from pitstop.servers.program import find_program
 from tests.servers.conftest import OWNER, Owner, eventually
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.base import ExecutableOption
 
-from pitstop.servers.address import psycopg_url
+from pitstop.postgres.address import psycopg_url
 
 POSTS = 12
 COMMENTS = 3

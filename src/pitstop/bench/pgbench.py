@@ -1,5 +1,6 @@
 """pgbench on a private server whose settings can be changed: one side of a comparison of settings."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from pitstop.errors import BenchError
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url, open_address
 from pitstop.servers.private import open_servers
 from pitstop.servers.program import find_program
 
@@ -53,7 +54,7 @@ class Side:
 
     def fill(self, *, scale: int) -> None:
         """Make pgbench's own tables; a scale of 1 is 15 MB."""
-        _run([find_tool("pgbench"), "--initialize", "--quiet", f"--scale={scale}", self._url])
+        _run("pgbench", ["--initialize", "--quiet", f"--scale={scale}"], self._url)
 
     def copy(self, source: str) -> None:
         """Copy a database, without its owners and rights.
@@ -61,22 +62,10 @@ class Side:
         Args:
             source: its address; it is only read.
         """
-        dump = self._directory / "copy.dump"
-        _run(
-            [
-                find_tool("pg_dump"),
-                "--format=custom",
-                "--no-owner",
-                "--no-acl",
-                f"--file={dump}",
-                libpq_url(source),
-            ]
-        )
-        _run(
-            [find_tool("pg_restore"), "--no-owner", "--no-acl", f"--dbname={self._url}", str(dump)],
-            may_fail=True,
-        )
-        dump.unlink()
+        with tempfile.TemporaryDirectory(prefix="pitstop-tune-") as closed:  # nobody else reads the rows
+            dump = f"{closed}/copy.dump"
+            _run("pg_dump", ["--format=custom", "--no-owner", "--no-acl", f"--file={dump}"], source)
+            _run("pg_restore", ["--no-owner", "--no-acl", dump], self._url, may_fail=True)
         self._execute(["analyze"])
 
     def set(self, settings: dict[str, str]) -> None:
@@ -112,7 +101,7 @@ class Side:
             else ["--builtin=tpcb-like@1", "--builtin=select-only@9"]
         )
         options = [f"--time={seconds}", f"--client={clients}", "--jobs=1", "--no-vacuum", *load]
-        found = _RATE.search(_run([find_tool("pgbench"), *options, self._url]))
+        found = _RATE.search(_run("pgbench", options, self._url))
         if found is None:
             raise BenchError("pgbench told no rate: not one transaction ended within the time")
         return float(found[1])
@@ -146,12 +135,20 @@ def find_tool(name: str) -> str:
     return found
 
 
-def _run(command: list[str], *, may_fail: bool = False) -> str:
+def _run(program: str, options: list[str], url: str, *, may_fail: bool = False) -> str:
+    address, secret = open_address(url)
+    named = [*options, address] if program == "pgbench" else [f"--dbname={address}", *options]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        done = subprocess.run(
+            [find_tool(program), *named],
+            env={**os.environ, **secret},
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise BenchError(f"{Path(command[0]).name} took longer than {_PATIENCE_S:g} s") from error
+        raise BenchError(f"{program} took longer than {_PATIENCE_S:g} s") from error
     if done.returncode != 0 and not may_fail:
-        said = " ".join(done.stderr.split())[-500:]
-        raise BenchError(f"{Path(command[0]).name} failed: {said}")
+        raise BenchError(f"{program} failed: {' '.join(done.stderr.split())[-500:]}")
     return done.stdout

@@ -168,7 +168,7 @@ def connected(dsn: str) -> "Iterator[psycopg.Connection[Any]]":
     """A connection to a database; its errors say which one."""
     import psycopg
 
-    from pitstop.servers.address import libpq_url, place
+    from pitstop.postgres.address import libpq_url, place
 
     try:
         with psycopg.connect(libpq_url(dsn), connect_timeout=_CONNECT_SECONDS, autocommit=True) as connection:

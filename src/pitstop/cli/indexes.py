@@ -30,7 +30,7 @@ def indexes(
         Path | None,
         typer.Option(
             help="File of statements, each ended with ; and with `-- weight: N` before it, "
-            "or JSON. [default: pg_stat_statements and the record of `pitstop run`]"
+            "or JSON. [default: the record of `pitstop run`, else pg_stat_statements]"
         ),
     ] = None,
     store: Annotated[
@@ -66,7 +66,7 @@ def indexes(
 
 
 def observed_workload(url: str, store: Path) -> "list[WorkloadStatement]":
-    """What the server counted, else what ``pitstop run`` recorded; the 200 that ran most.
+    """What ``pitstop run`` recorded, else what the server counted; the 200 that ran most.
 
     Raises:
         SettingsError: neither knows a statement.

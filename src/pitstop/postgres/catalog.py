@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pitstop.errors import ServerNotFound
-from pitstop.postgres.address import conninfo
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.statements import ServerStatements, StatementStats, query_statements
 
 __all__ = [
@@ -122,7 +122,7 @@ def read_only(url: str) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
         ServerNotFound: nobody answers, or the server refuses a question.
     """
     try:
-        with psycopg.connect(conninfo(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
+        with psycopg.connect(libpq_url(url), connect_timeout=_TIMEOUT_S, row_factory=dict_row) as connection:
             connection.read_only = True
             connection.execute(f"set statement_timeout = '{_TIMEOUT_S}s'")
             yield connection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pitstop.errors import ServerError
-from pitstop.servers.address import libpq_url, place, with_database
+from pitstop.postgres.address import libpq_url, place, with_database
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -56,7 +56,7 @@ def database_url(pitstop_servers: "Servers", pitstop_template: str) -> Iterator[
 @pytest.fixture
 def sync_database_url(database_url: str) -> str:
     """The address, for psycopg, of the same database as ``database_url``."""
-    from pitstop.servers.address import psycopg_url
+    from pitstop.postgres.address import psycopg_url
 
     return psycopg_url(database_url)
 
@@ -66,7 +66,7 @@ def redis_url(pitstop_servers: "Servers") -> Iterator[str]:
     """The address of a logical database of Redis, empty, that this test has to itself."""
     from redis import Redis
 
-    from pitstop.servers.address import with_database
+    from pitstop.postgres.address import with_database
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     url = with_database(pitstop_servers.redis_url, str(1 + int(worker)))

@@ -6,9 +6,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pitstop.errors import ServerNotFound
-from pitstop.servers.address import asyncpg_url, psycopg_url, verify_postgresql, verify_redis
+from pitstop.postgres.address import asyncpg_url, psycopg_url
 from pitstop.servers.lease import Lease
 from pitstop.servers.program import Kind
+from pitstop.servers.verifying import verify_postgresql, verify_redis
 
 __all__ = ["Servers", "open_servers", "own_postgresql", "private_servers"]
 

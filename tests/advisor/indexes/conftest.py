@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from pitstop.advisor.whatif import WhatIf, open_whatif
+from pitstop.postgres.address import libpq_url, psycopg_url
 from pitstop.servers import Servers, create_template
-from pitstop.servers.address import libpq_url, psycopg_url
 
 SHOP = """
 SELECT setseed(0.5);

@@ -7,9 +7,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from pitstop.advisor.indexes.report import IndexFinding, Usage, examine_indexes, query_usage
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.catalog import read_catalog
 from pitstop.postgres.indexes import query_indexes
-from pitstop.servers.address import libpq_url
 
 LONG = Usage(days=30.0, is_replica=False, replicas=0)
 Shop = psycopg.Connection[tuple[Any, ...]]

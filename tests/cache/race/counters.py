@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pitstop.cache.cache import Cache
-from pitstop.servers.address import psycopg_url
+from pitstop.postgres.address import psycopg_url
 
 __all__ = ["Counter", "Counters", "create_counters"]
 

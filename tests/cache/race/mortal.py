@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session, configure_mappers
 
 from pitstop.cache.cache import Cache
-from pitstop.servers.address import psycopg_url
+from pitstop.postgres.address import psycopg_url
 from tests.cache.race.counters import Counter
 
 _HOOKS = {"fenced": "before_commit", "committed": "after_commit"}

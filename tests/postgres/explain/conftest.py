@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
+from pitstop.postgres.address import libpq_url
 from pitstop.servers import Servers, create_template
-from pitstop.servers.address import libpq_url
 from tests.postgres.explain.shop import SCHEMA
 
 

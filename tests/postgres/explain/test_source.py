@@ -14,7 +14,7 @@ from sqlalchemy import text as statement_of
 
 from pitstop import explain
 from pitstop.errors import PlanError
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 
 TEXT = """\
 HashAggregate  (cost=530.09..530.12 rows=3 width=11) (actual time=25.259..25.263 rows=3.00 loops=1)

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from pitstop.advisor.apply.news import News, Patience, Report
 from pitstop.errors import ApplyFailed, ServerNotFound
 from pitstop.postgres import abbreviate, redact
-from pitstop.servers.address import libpq_url
+from pitstop.postgres.address import libpq_url
 
 __all__ = ["Session", "connect", "named_sessions", "open_session", "query_text"]
 
@@ -70,6 +70,7 @@ async def connect(url: str) -> AsyncIterator[_Connection]:
     """A connection in autocommit mode.
 
     Raises:
+        SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
         ApplyFailed: it refuses what is asked inside of the block.
     """

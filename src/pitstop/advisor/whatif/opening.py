@@ -11,8 +11,7 @@ from pitstop.advisor.whatif.clone import WhatIf
 from pitstop.advisor.whatif.restoring import create_like, dump_statistics, restore
 from pitstop.advisor.whatif.target import open_target
 from pitstop.errors import WhatIfError
-from pitstop.postgres.address import conninfo
-from pitstop.servers.address import with_database
+from pitstop.postgres.address import libpq_url, with_database
 from pitstop.servers.database import drop_database
 from pitstop.servers.private import Servers, own_postgresql
 
@@ -39,12 +38,12 @@ def open_whatif(url: str, *, servers: Servers | None = None, scale: float = 1) -
     """
     with ExitStack() as stack:
         target = stack.enter_context(open_target(url))
-        dump = dump_statistics(conninfo(url))
+        dump = dump_statistics(libpq_url(url))
         private = servers or stack.enter_context(own_postgresql())
         if private.directory is None or "postgresql" not in private.private:
             raise WhatIfError("a what-if copy needs a private postgresql: leave servers out")
         name = f"whatif_{uuid.uuid4().hex[:16]}"
-        own = conninfo(private.sync_database_url)
+        own = libpq_url(private.sync_database_url)
         stack.callback(drop_database, own, name)
         with psycopg.connect(own, autocommit=True) as connection:
             _check_version(connection)

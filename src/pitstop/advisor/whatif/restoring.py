@@ -5,12 +5,12 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
 from pitstop.errors import ServerNotFound, WhatIfError
+from pitstop.postgres.address import open_address
 from pitstop.servers.program import Program, find_program
 
 __all__ = ["create_like", "dump_statistics", "restore"]
@@ -71,8 +71,8 @@ def restore(address: str, dump: str, *, extensions: Sequence[tuple[str, str]] = 
         the messages of what failed: extensions that this server does not have, and what needs them.
     """
     before = "".join(
-        f'create schema if not exists "{schema}";\n'
-        f'create extension if not exists "{name}" schema "{schema}";\n'
+        f"create schema if not exists {_quoted(schema)};\n"
+        f"create extension if not exists {_quoted(name)} schema {_quoted(schema)};\n"
         for name, schema in extensions
     )
     options = ["--quiet", "--no-psqlrc", "--output=/dev/null", "--set=ON_ERROR_STOP=0"]
@@ -102,12 +102,7 @@ def _set(connection: "psycopg.Connection[object]", name: str, setting: str, valu
 def _run(
     program: str, address: str, options: list[str], *, text: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    parts = urlsplit(address)
-    login, _, host = parts.netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    # A password on the command line is there for everyone to see in `ps`.
-    secret = {"PGPASSWORD": unquote(password)} if password else {}
-    bare = urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
+    bare, secret = open_address(address)
     command = [str(_directory() / program), *options, f"--dbname={bare}"]
     try:
         return subprocess.run(
@@ -121,6 +116,11 @@ def _run(
         )
     except subprocess.TimeoutExpired as error:
         raise WhatIfError(f"{program} did not end within {_SECONDS} seconds") from error
+
+
+def _quoted(name: str) -> str:
+    """A name out of somebody's database, for psql: nothing in it ends it."""
+    return sql.Identifier(name).as_string(None)
 
 
 def _directory() -> Path:

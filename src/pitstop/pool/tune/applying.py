@@ -5,7 +5,7 @@ import psycopg
 from pitstop.errors import ServerError
 from pitstop.pool.tune.output import statement
 from pitstop.pool.tune.tuning import Tuning
-from pitstop.servers.address import libpq_url, place
+from pitstop.postgres.address import libpq_url, place
 
 __all__ = ["apply_tuning"]
 
@@ -20,6 +20,7 @@ def apply_tuning(url: str, tuning: Tuning) -> None:
         tuning: what to write.
 
     Raises:
+        SettingsError: the address is not one of PostgreSQL.
         ServerError: the server refused; settings before the one that the message names are written.
     """
     done = "nothing"

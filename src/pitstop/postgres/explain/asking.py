@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from pitstop.errors import PlanError, ServerNotFound
-from pitstop.postgres.address import conninfo
+from pitstop.postgres.address import libpq_url
 from pitstop.postgres.explain.judging import count
 from pitstop.postgres.explain.plan import Plan, parse
 from pitstop.postgres.fingerprint import TOKEN
@@ -46,7 +46,7 @@ def ask(url: str, statement: str, *, analyze: bool = False, timeout_s: float = 3
     """
     statement = _bare(statement)
     try:
-        connection = psycopg.connect(conninfo(url), connect_timeout=_CONNECT_S)
+        connection = psycopg.connect(libpq_url(url), connect_timeout=_CONNECT_S)
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
     with connection:
