@@ -1,8 +1,10 @@
 """Engines of ``create_engine``: fair, bounded, clear when exhausted, and without leaks."""
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -326,3 +328,16 @@ def test_arguments_of_the_user_stay(sync_database_url: str) -> None:
         event.listen(engine, "do_connect", lambda *given: seen.append(dict(given[3])), insert=True)
         engine.connect().close()
     assert seen[0]["connect_timeout"] == 7
+
+
+def test_a_pool_that_was_disposed_of_is_let_go(sync_database_url: str) -> None:
+    """After ``dispose`` the engine goes on with another pool, of which its events tell; the first one is freed."""
+    with threaded(sync_database_url) as engine:
+        engine.connect().close()
+        first = weakref.ref(engine.pool)
+        engine.dispose()
+        gc.collect()
+        assert first() is None
+        with engine.connect():
+            pass
+        assert [each.kind for each in pool_status(engine).events] == ["opened", "closed", "opened"]
