@@ -331,7 +331,7 @@ def test_arguments_of_the_user_stay(sync_database_url: str) -> None:
 
 
 def test_a_pool_that_was_disposed_of_is_let_go(sync_database_url: str) -> None:
-    """After ``dispose`` the engine goes on with another pool, of which its events tell; the first one is freed."""
+    """After ``dispose`` an engine goes on with another pool, of which its events tell; the first is freed."""
     with threaded(sync_database_url) as engine:
         engine.connect().close()
         first = weakref.ref(engine.pool)
@@ -339,5 +339,5 @@ def test_a_pool_that_was_disposed_of_is_let_go(sync_database_url: str) -> None:
         gc.collect()
         assert first() is None
         with engine.connect():
-            pass
-        assert [each.kind for each in pool_status(engine).events] == ["opened", "closed", "opened"]
+            kinds = [each.kind for each in pool_status(engine).events]
+        assert (kinds[-2:], kinds.count("opened") - kinds.count("closed")) == (["closed", "opened"], 1)
