@@ -341,3 +341,14 @@ def test_a_pool_that_was_disposed_of_is_let_go(sync_database_url: str) -> None:
         with engine.connect():
             kinds = [each.kind for each in pool_status(engine).events]
         assert (kinds[-2:], kinds.count("opened") - kinds.count("closed")) == (["closed", "opened"], 1)
+
+
+async def test_a_bare_connection_names_its_line(database_url: str) -> None:
+    """A connection that is taken without SQLAlchemy's own around it is lent, named and given back."""
+    async with asynchronous(database_url) as engine:
+        bare = await engine.raw_connection()
+        (holder,) = pool_status(engine).holders
+        assert holder.location is not None
+        assert holder.location.function == "test_a_bare_connection_names_its_line"
+        bare.close()
+        assert pool_status(engine).checked_out == 0
