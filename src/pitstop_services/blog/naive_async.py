@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pitstop_services.blog.models import Post, User
-from pitstop_services.blog.naive import next_cursor, older_than
+from pitstop_services.blog.naive import contains, next_cursor, older_than
 from pitstop_services.blog.schemas import (
     PREVIEW_CHARS,
     After,
@@ -68,9 +68,7 @@ async def search_posts(
     session: DbSession, words: Words, limit: Limit = 20, offset: Offset = 0, after: After = None
 ) -> PostPage:
     """List the published posts that contain all words, newest first."""
-    matches = func.to_tsvector("simple", Post.title + " " + Post.body).bool_op("@@")(
-        func.plainto_tsquery("simple", words)
-    )
+    matches = contains(words)
     posts = (
         await session.scalars(
             select(Post)
