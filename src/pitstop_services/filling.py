@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 from pitstop.errors import SettingsError
 from pitstop_services.migration import current_revision
 
-__all__ = ["Progress", "Table", "Values", "fill"]
+__all__ = ["Progress", "Seed", "Table", "Values", "seeder"]
 
 Progress = Callable[[int, int], None]  # rows written so far, rows in all
 Values = tuple[object, ...]
@@ -33,48 +33,63 @@ class Table:
     rows: Iterator[Values]
 
 
-def fill(
-    database_url: str,
-    tables: Sequence[Table],
-    *,
-    scale: int,
-    revision: str,
-    migrate: Callable[[str, str], None],
-    progress: Progress | None = None,
-) -> int:
-    """Create the schema and fill it; a database whose first table has its rows already is left alone.
+class Seed(Protocol):
+    """Fills the database of one service."""
+
+    def __call__(
+        self, database_url: str, *, scale: int = 1, revision: str = "head", progress: Progress | None = None
+    ) -> int:
+        """Create the schema and fill it; a database that is seeded at this scale already is left alone.
+
+        A database with a schema keeps its revision, so ``migrate(url, "0001"); seed(url)`` gives the
+        naive state. Memory does not grow with the scale.
+
+        Args:
+            database_url: any spelling of a PostgreSQL URL.
+            scale: how often the real structure is repeated.
+            revision: where a database without a schema is taken, after the rows are in.
+            progress: called with the rows written so far and the rows in all.
+
+        Returns:
+            the number of rows written, 0 if there was nothing to do.
+
+        Raises:
+            SettingsError: the scale is below 1, or the database holds other data.
+        """
+
+
+def seeder(tables: Callable[[int], Sequence[Table]], *, migrate: Callable[[str, str], None]) -> Seed:
+    """Make what fills the database of a service.
 
     Args:
-        database_url: any spelling of a PostgreSQL URL.
-        tables: in the order of their foreign keys.
-        scale: how often the real data is repeated, for messages.
-        revision: where a database without a schema is taken, after the rows are in.
+        tables: gives the tables of a database of some scale, in the order of their foreign keys.
         migrate: takes a URL to a revision; ``"0001"`` has the tables.
-        progress: called with the rows written so far and the rows in all.
-
-    Returns:
-        the number of rows written, 0 if there was nothing to do.
-
-    Raises:
-        SettingsError: the scale is below 1, or the database holds other data.
     """
-    if scale < 1:
-        raise SettingsError(f"scale {scale} cannot be seeded: use 1 or more")
-    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            fresh = current_revision(connection) is None
-        if fresh:
-            migrate(database_url, "0001")  # filling first and indexing then is the faster order
-        with engine.begin() as connection:
-            written = _fill(connection, tables, scale=scale, progress=progress or _silent)
-        if fresh:
-            migrate(database_url, revision)
-        if written:
-            _settle(engine, tables)
-    finally:
-        engine.dispose()
-    return written
+
+    def seed(
+        database_url: str, *, scale: int = 1, revision: str = "head", progress: Progress | None = None
+    ) -> int:
+        if scale < 1:
+            raise SettingsError(f"scale {scale} cannot be seeded: use 1 or more")
+        url = make_url(database_url).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, poolclass=NullPool)
+        try:
+            with engine.connect() as connection:
+                fresh = current_revision(connection) is None
+            if fresh:
+                migrate(database_url, "0001")  # filling first and indexing then is the faster order
+            there = tables(scale)
+            with engine.begin() as connection:
+                written = _fill(connection, there, scale=scale, progress=progress or _silent)
+            if fresh:
+                migrate(database_url, revision)
+            if written:
+                _settle(engine, there)
+        finally:
+            engine.dispose()
+        return written
+
+    return seed
 
 
 def _fill(connection: Connection, tables: Sequence[Table], *, scale: int, progress: Progress) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, MetaData, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from pitstop.errors import require
@@ -12,7 +12,7 @@ from pitstop.errors import require
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["build_indexes", "current_revision", "drop_indexes", "move"]
+__all__ = ["build_indexes", "current_revision", "drop_indexes", "move", "run"]
 
 
 def move(database_url: str, revision: str, *, scripts: Path) -> None:
@@ -45,6 +45,19 @@ def current_revision(connection: Connection) -> str | None:
     from alembic.runtime.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def run(metadata: MetaData) -> None:
+    """Run what ``move`` asked for, over its connection; for use in Alembic's ``env.py``."""
+    from alembic import context
+
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        transaction_per_migration=True,  # CREATE INDEX CONCURRENTLY must stand outside of one
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def build_indexes(indexes: Mapping[str, str]) -> None:

@@ -7,19 +7,14 @@ read off the host. For a host with other data say which ids there are:
 """
 
 import itertools
-import json
 import os
-import threading
 import time
-from random import Random
 from typing import Any
-from urllib.request import urlopen
-
-from locust import FastHttpUser, between
 
 from pitstop_services.blog.structure import read_structure
 from pitstop_services.blog.text import prose, title
-from pitstop_services.popularity import SEED, Ids, read_range
+from pitstop_services.popularity import Ids, read_range
+from pitstop_services.visitor import Visitor, learn
 
 __all__ = ["BlogList100", "BlogMixed", "BlogReader", "Ids", "find_ids"]
 
@@ -28,26 +23,18 @@ _MARK = "~"  # in the title of a post that was rewritten, before its number
 # above those of an earlier load on the same server, of which nobody here knows
 _FIRST_VERSION = time.time_ns() // 1_000_000
 
-_users = itertools.count(1)
-_asking = threading.Lock()
-_known: dict[str, tuple[Ids, Ids]] = {}
 _acknowledged: dict[str, "Acknowledged"] = {}
 
 
-class _Visitor(FastHttpUser):
+class _Visitor(Visitor):
     """What a visitor can do; how often is said by the classes below."""
 
     abstract = True
-    wait_time = between(1, 3)  # seconds
 
     def on_start(self) -> None:
-        """Learn which ids there are, once for a host."""
-        host = str(self.host)
-        with _asking:
-            if host not in _known:
-                _known[host] = find_ids(host)
-        self.posts, self.authors = _known[host]
-        self.random = Random(SEED + next(_users))  # noqa: S311 - repeatable, not secret
+        """Learn which posts and authors there are."""
+        super().on_start()
+        self.posts, self.authors = self.find_once(find_ids)
 
     def list_posts(self) -> None:
         """Open the first page, or one of the next two."""
@@ -217,12 +204,11 @@ def find_ids(host: str) -> tuple[Ids, Ids]:
 
 
 def _total(host: str) -> int:
-    url = f"{host.rstrip('/')}/posts?limit=1"
-    try:
-        with urlopen(url, timeout=60) as answer:  # noqa: S310 - not Locust's client: this is not counted
-            return int(json.load(answer)["total"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RuntimeError(
-            f"{url} does not tell how many posts there are ({error}): start the blog there, or say "
-            "which ids to use, e.g. PITSTOP_LOAD_POSTS=1-5000 PITSTOP_LOAD_USERS=1-900"
-        ) from error
+    return learn(
+        host,
+        "/posts?limit=1",
+        lambda page: int(page["total"]),
+        what="how many posts there are",
+        cure="start the blog there, or say which ids to use, e.g. PITSTOP_LOAD_POSTS=1-5000 "
+        "PITSTOP_LOAD_USERS=1-900",
+    )

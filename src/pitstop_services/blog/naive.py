@@ -158,7 +158,8 @@ def summary(post: Post) -> PostSummary:
 def contains(words: str) -> ColumnElement[bool]:
     """What a post must be to contain all words."""
     # literals, not parameters: an index is on an expression, and nobody could tell which from '$1'
-    simple, blank = literal_column("'simple'"), literal_column("' '", Text)
+    simple: ColumnElement[str] = literal_column("'simple'")
+    blank = literal_column("' '", Text)
     return func.to_tsvector(simple, Post.title + blank + Post.body).bool_op("@@")(
         func.plainto_tsquery(simple, words)
     )

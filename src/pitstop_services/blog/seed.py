@@ -5,39 +5,9 @@ from collections.abc import Iterator
 from pitstop_services.blog.migrations import migrate
 from pitstop_services.blog.structure import PUBLISHED, Row, Structure, instant, is_active, read_structure
 from pitstop_services.blog.text import name, prose, title
-from pitstop_services.filling import Progress, Table, Values, fill
+from pitstop_services.filling import Progress, Table, Values, seeder
 
 __all__ = ["Progress", "migrate", "seed"]
-
-
-def seed(
-    database_url: str, *, scale: int = 1, revision: str = "head", progress: Progress | None = None
-) -> int:
-    """Create the schema and fill it; a database that is seeded at this scale already is left alone.
-
-    A database with a schema keeps its revision, so ``migrate(url, "0001"); seed(url)`` gives the
-    naive state. Memory does not grow with the scale.
-
-    Args:
-        database_url: any spelling of a PostgreSQL URL.
-        scale: how often the real structure (about 14,000 rows) is repeated.
-        revision: where a database without a schema is taken, after the rows are in.
-        progress: called with the rows written so far and the rows in all.
-
-    Returns:
-        the number of rows written, 0 if there was nothing to do.
-
-    Raises:
-        SettingsError: the scale is below 1, or the database holds other data.
-    """
-    return fill(
-        database_url,
-        _tables(read_structure(), scale),
-        scale=scale,
-        revision=revision,
-        migrate=migrate,
-        progress=progress,
-    )
 
 
 def _tables(structure: Structure, scale: int) -> list[Table]:
@@ -117,3 +87,6 @@ def _comments(structure: Structure, scale: int) -> Iterator[Values]:
                 int(row["score"]),
                 instant(row["created_at"], copy=copy),
             )
+
+
+seed = seeder(lambda scale: _tables(read_structure(), scale), migrate=migrate)

@@ -4,19 +4,13 @@ Runs under ``pitstop bench inventory`` and as it is: ``locust -f load.py --host 
 products are drawn by Zipf's law over all that the host has.
 """
 
-import itertools
-import json
 import os
-import threading
-from random import Random
 from typing import Any
 from urllib.parse import quote
-from urllib.request import urlopen
-
-from locust import FastHttpUser, between
 
 from pitstop_services.inventory.structure import barcode, read_structure
-from pitstop_services.popularity import SEED, Ids
+from pitstop_services.popularity import Ids
+from pitstop_services.visitor import Visitor, learn
 
 __all__ = ["InventoryMixed", "InventoryReader", "find_ids"]
 
@@ -24,25 +18,16 @@ PAGE = 50  # rows
 PAGES = 3  # that somebody turns at the most
 COUNTED = 20  # products that somebody counts at a time
 
-_users = itertools.count(1)
-_asking = threading.Lock()
-_known: dict[str, tuple[Ids, Ids]] = {}
 
-
-class _Visitor(FastHttpUser):
+class _Visitor(Visitor):
     """What a visitor can do; how often is said by the classes below."""
 
     abstract = True
-    wait_time = between(1, 3)  # seconds
 
     def on_start(self) -> None:
-        """Learn which stores and products there are, once for a host."""
-        host = str(self.host)
-        with _asking:
-            if host not in _known:
-                _known[host] = find_ids(host)
-        self.stores, self.products = _known[host]
-        self.random = Random(SEED + next(_users))  # noqa: S311 - repeatable, not secret
+        """Learn which stores and products there are."""
+        super().on_start()
+        self.stores, self.products = self.find_once(find_ids)
 
     def list_stock(self) -> None:
         """Look through a store, up to three pages of it."""
@@ -150,11 +135,10 @@ def find_ids(host: str) -> tuple[Ids, Ids]:
 
 
 def _stores(host: str) -> list[int]:
-    url = f"{host.rstrip('/')}/stores"
-    try:
-        with urlopen(url, timeout=60) as answer:  # noqa: S310 - not Locust's client: this is not counted
-            return [int(store["id"]) for store in json.load(answer)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RuntimeError(
-            f"{url} does not tell which stores there are ({error}): start the inventory there"
-        ) from error
+    return learn(
+        host,
+        "/stores",
+        lambda stores: [int(store["id"]) for store in stores],
+        what="which stores there are",
+        cure="start the inventory there",
+    )

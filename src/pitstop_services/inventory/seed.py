@@ -3,41 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from pitstop_services.filling import Progress, Table, Values, fill
+from pitstop_services.filling import Progress, Table, Values, seeder
 from pitstop_services.inventory.migrations import migrate
 from pitstop_services.inventory.structure import KINDS, Structure, barcode, instant, read_structure
 
 __all__ = ["Progress", "migrate", "seed"]
-
-
-def seed(
-    database_url: str, *, scale: int = 1, revision: str = "head", progress: Progress | None = None
-) -> int:
-    """Create the schema and fill it; a database that is seeded at this scale already is left alone.
-
-    A database with a schema keeps its revision, so ``migrate(url, "0001"); seed(url)`` gives the
-    naive state. Memory does not grow with the scale.
-
-    Args:
-        database_url: any spelling of a PostgreSQL URL.
-        scale: how often the real structure (about 18,600 rows) is repeated.
-        revision: where a database without a schema is taken, after the rows are in.
-        progress: called with the rows written so far and the rows in all.
-
-    Returns:
-        the number of rows written, 0 if there was nothing to do.
-
-    Raises:
-        SettingsError: the scale is below 1, or the database holds other data.
-    """
-    return fill(
-        database_url,
-        _tables(read_structure(), scale),
-        scale=scale,
-        revision=revision,
-        migrate=migrate,
-        progress=progress,
-    )
 
 
 def _tables(data: Structure, scale: int) -> list[Table]:
@@ -132,3 +102,6 @@ def _transactions(data: Structure, scale: int) -> Iterator[Values]:
 
 def _named(name: str, copy: int) -> str:
     return f"{name} ({copy + 1})" if copy else name
+
+
+seed = seeder(lambda scale: _tables(read_structure(), scale), migrate=migrate)

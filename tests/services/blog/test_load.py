@@ -66,7 +66,7 @@ def test_scenarios_weigh_as_said() -> None:
 
 
 STALE = """
-    import json
+    import json, random
     from pitstop_services.blog import load
 
     class Answer:
@@ -84,7 +84,7 @@ STALE = """
     visitor = load.BlogMixed.__new__(load.BlogMixed)
     visitor.acknowledged = load.Acknowledged()
     visitor.client = Client()
-    visitor.random = load.Random(1)
+    visitor.random = random.Random(1)
     visitor.posts = visitor.authors = load.Ids([7])
     found = {}
 """

@@ -1,13 +1,6 @@
-"""What Alembic runs: over the connection that ``migrate`` hands in."""
-
-from alembic import context
+"""What Alembic runs."""
 
 from pitstop_services.blog.models import Base
+from pitstop_services.migration import run
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
-    transaction_per_migration=True,  # CREATE INDEX CONCURRENTLY must stand outside of one
-)
-with context.begin_transaction():
-    context.run_migrations()
+run(Base.metadata)
