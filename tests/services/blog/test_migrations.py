@@ -1,11 +1,9 @@
 """The blog's schema goes up and down."""
 
-import pytest
 from sqlalchemy import text
 
 from pitstop_services.blog.migrations import migrate
-from pitstop_services.blog.models import Base
-from tests.services.database import connected, differences, indexes, tables
+from tests.services.database import connected, indexes
 
 NAMES = {"ix_posts_newest", "ix_posts_author", "ix_posts_parent", "ix_posts_text"}
 
@@ -32,16 +30,3 @@ def test_a_broken_off_build_is_done_again(sync_database_url: str) -> None:
         )
     migrate(sync_database_url, "head")
     assert indexes(sync_database_url, "posts") == NAMES
-
-
-def test_base_drops_everything(sync_database_url: str) -> None:
-    """Going down to base leaves no table of the blog."""
-    migrate(sync_database_url, "base")
-    assert not tables(sync_database_url) & set(Base.metadata.tables)
-
-
-@pytest.mark.parametrize("revision", ["0001", "head"])
-def test_the_models_are_the_schema(empty_url: str, revision: str) -> None:
-    """Alembic's autogenerate finds no table or column that differs between models and migrations."""
-    migrate(empty_url, revision)
-    assert differences(empty_url, Base.metadata) == []

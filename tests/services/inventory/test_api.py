@@ -8,63 +8,12 @@ import httpx
 import pytest
 
 from pitstop import count_queries
-from pitstop.errors import SettingsError
-from pitstop_services.inventory.api import ROUTERS, create_app
+from pitstop_services.inventory.api import ROUTERS
 from pitstop_services.inventory.schemas import ProductDetail, ProductPage, StockPage, TransactionPage
 from pitstop_services.inventory.structure import barcode
+from tests.services.inventory.asked import told
 
 PREFIXES = {form: prefix for form, (prefix, _) in ROUTERS.items()}
-
-PATHS = {
-    "stores": "/stores",
-    "stock, first page": "/inventory",
-    "stock, longest page": "/inventory?limit=100",
-    "stock of a store": "/inventory?store_id=50&limit=100",
-    "stock of a small store, all of it": "/inventory?store_id=45&limit=100",
-    "stock of a page that is just full": "/inventory?store_id=45&limit=3",
-    "stock of no such store": "/inventory?store_id=424242",
-    "stock of the greatest store": f"/inventory?store_id={2**63 - 1}",
-    "products, longest page": "/products?limit=100",
-    "products of a group": "/products?category_id=1&limit=100",
-    "products of a category": "/products?category_id=117&limit=100",
-    "products of no such category": "/products?category_id=424242",
-    "a product that is kept": f"/products/barcode/{barcode(747)}",
-    "a product in three stores": f"/products/barcode/{barcode(1)}",
-    "a product that is kept nowhere": f"/products/barcode/{barcode(897)}",
-    "no such product": f"/products/barcode/{barcode(424242)}",
-    "transactions, longest page": "/transactions?limit=100",
-    "transactions of a store": "/transactions?store_id=7&limit=100",
-    "transactions of a store without any": "/transactions?store_id=4",
-    "transactions of a day": "/transactions?from=2014-06-12&to=2014-06-12&limit=100",
-    "transactions from a day": "/transactions?from=2014-07-31",
-    "transactions to a day": "/transactions?to=2014-05-02",
-    "transactions of a store and days": "/transactions?store_id=50&from=2014-05-03&to=2014-05-30",
-    "transactions of no day": "/transactions?from=2014-06-02&to=2014-06-01",
-    "transactions of all days there are": "/transactions?from=0001-01-01&to=9999-12-31&limit=5",
-}
-REFUSED = [
-    "/inventory?limit=0",
-    "/inventory?limit=101",
-    "/inventory?store_id=-1",
-    f"/inventory?store_id={2**63}",
-    "/inventory?cursor=",
-    "/inventory?cursor=behind",
-    "/inventory?cursor=%00",
-    "/products?cursor=1~2",
-    "/products?category_id=bikes",
-    "/products/barcode/123",
-    "/products/barcode/200000000001x",
-    "/transactions?from=yesterday",
-    "/transactions?cursor=-1",
-]
-
-
-def told(reply: httpx.Response) -> tuple[int, Any]:
-    """Status and answer; of a cursor only whether there is one: the naive forms' are offsets."""
-    body = reply.json()
-    if isinstance(body, dict) and "next" in body:
-        body["next"] = body["next"] is not None
-    return reply.status_code, body
 
 
 async def answers(client: httpx.AsyncClient, path: str) -> dict[str, tuple[int, Any]]:
@@ -84,13 +33,6 @@ async def pages(client: httpx.AsyncClient, path: str) -> list[list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
-async def test_forms_agree(client: httpx.AsyncClient, path: str) -> None:
-    """All forms give the same status and the same JSON, also where something is odd or missing."""
-    found = await answers(client, path)
-    assert all(each == found["naive"] for each in found.values())
-
-
 async def test_forms_agree_on_what_is_drawn_at_random(client: httpx.AsyncClient) -> None:
     """The forms agree on thirty stores, days and products that nobody picked by hand."""
     draw = random.Random(7)
@@ -106,15 +48,6 @@ async def test_forms_agree_on_what_is_drawn_at_random(client: httpx.AsyncClient)
         )
         found = await answers(client, path)
         assert all(each == found["naive"] for each in found.values()), path
-
-
-@pytest.mark.parametrize("path", REFUSED)
-async def test_forms_refuse_alike(client: httpx.AsyncClient, path: str) -> None:
-    """A parameter or cursor that cannot be is 422 in every form and reaches no database."""
-    with count_queries() as queries:
-        found = await answers(client, path)
-    assert {status for status, _ in found.values()} == {422}
-    assert queries.count == 0
 
 
 @pytest.mark.parametrize(
@@ -194,25 +127,3 @@ async def test_naive_pages_with_peer_loading_take_few(client: httpx.AsyncClient)
         counts.append(queries.count)
         assert not queries.n_plus_one
     assert counts == [4, 4, 4]
-
-
-@pytest.mark.parametrize("form", PREFIXES)
-async def test_a_form_alone_is_at_the_root(database_url: str, form: str) -> None:
-    """`create_app(form=...)` serves that form without a prefix, and no other."""
-    app = create_app(form, database_url=database_url)
-    paths = set(app.openapi()["paths"])
-    assert "/inventory" in paths
-    assert not any(path.startswith("/naive") for path in paths)
-
-
-def test_a_form_or_database_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong form and a missing address are errors that say what to write instead."""
-    monkeypatch.delenv("PITSTOP_DATABASE_URL", raising=False)
-    with pytest.raises(
-        SettingsError, match="no form 'quick' of the inventory: use naive, naive-peers, tuned"
-    ):
-        create_app("quick")
-    with pytest.raises(
-        SettingsError, match=r"no database to serve the inventory from: .* PITSTOP_DATABASE_URL"
-    ):
-        create_app("tuned")

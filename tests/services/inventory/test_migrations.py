@@ -1,10 +1,8 @@
 """The inventory's schema goes up and down."""
 
-import pytest
-
 from pitstop_services.inventory.migrations import migrate
 from pitstop_services.inventory.models import Base
-from tests.services.database import differences, indexes, tables
+from tests.services.database import indexes
 
 OF_0002 = {"ux_stock_store_product", "ux_products_barcode", "ix_transactions_newest"}
 OF_0003 = {
@@ -30,16 +28,3 @@ def test_indexes_come_and_go(sync_database_url: str) -> None:
     assert every_index(sync_database_url) == set()
     migrate(sync_database_url, "head")
     assert every_index(sync_database_url) == OF_0002 | OF_0003
-
-
-def test_base_drops_everything(sync_database_url: str) -> None:
-    """Going down to base leaves no table of the inventory."""
-    migrate(sync_database_url, "base")
-    assert not tables(sync_database_url) & set(Base.metadata.tables)
-
-
-@pytest.mark.parametrize("revision", ["0001", "head"])
-def test_the_models_are_the_schema(empty_url: str, revision: str) -> None:
-    """Alembic's autogenerate finds no table or column that differs between models and migrations."""
-    migrate(empty_url, revision)
-    assert differences(empty_url, Base.metadata) == []
