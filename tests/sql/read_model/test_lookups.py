@@ -60,11 +60,11 @@ def value_of(row: Any, path: tuple[Any, ...]) -> Any:
 
 @pytest.mark.parametrize("model", PATHS, ids=lambda each: each.__name__)
 def test_fields_drawn_at_random_are_those_of_the_orm(session: Session, model: Any) -> None:
-    """Forty choices of fields, of all rows, of a page, cut, skipped or one, are as walking the objects."""
+    """Twenty choices of fields, of all rows, of a page, cut, skipped or one, are as walking the objects."""
     draw = random.Random(model.__name__)
     (key,) = model.__mapper__.primary_key
     rows = session.scalars(select(model).order_by(key)).all()
-    for _ in range(40):
+    for _ in range(20):
         paths = draw.sample(PATHS[model], draw.randrange(1, len(PATHS[model]) + 1))
         expected = [{f"f{n}": value_of(row, path) for n, path in enumerate(paths)} for row in rows]
         shown = read_model(model, create_model("Out", **dict.fromkeys(expected[0], (Any, ...))))
