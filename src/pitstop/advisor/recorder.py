@@ -18,6 +18,7 @@ from pitstop.advisor.fold import Fold
 from pitstop.advisor.pools import PoolCounts
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
+from pitstop.postgres.placeholders import skipped_rows
 from pitstop.scope import Handler, Scope, ScopeEnded
 from pitstop.store import CacheTotals, Observations, PoolTotals, Store
 
@@ -34,8 +35,9 @@ FLUSH_S = 0.5
 RETRY_S = 5.0
 PROCESS_WINDOW_S = 2.0
 
-# Kind, name, handler, ms and failure of a scope with few statements; digest, line, text, ms and rows of each.
-_Execution = tuple[str, "Location | None", str, float, int]
+# Kind, name, handler, ms and failure of a scope with few statements; digest, line, text, ms, rows and
+# rows skipped of each.
+_Execution = tuple[str, "Location | None", str, float, int, int]
 _Small = tuple[str, str, Handler | None, float, bool, list[_Execution]]
 
 _running: dict[Path, "Recorder"] = {}
@@ -129,7 +131,11 @@ class Recorder:
         if few is not None and len(self._small) < MAX_WAITING:
             # Plain values only: the objects of the application must not wait for the writer.
             executions = [
-                (seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows) for seen in few
+                (
+                    *(seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows),
+                    skipped_rows(seen.text, seen.parameters),
+                )
+                for seen in few
             ]
             handler = scope.parts.get(Handler)
             self._small.append((scope.kind, scope.name, handler, ended.wall_ms, failed, executions))

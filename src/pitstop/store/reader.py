@@ -108,7 +108,7 @@ def _location(found: list[Any]) -> Location:
     return (str(found[0]), int(found[1]), str(found[2]))
 
 
-def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float]) -> StatementTotals:
+def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float, int]) -> StatementTotals:
     scope_kind, scope, fingerprint, location, *rest = row
     return StatementTotals(scope_kind, scope, fingerprint, _place(location), *rest)  # type: ignore[arg-type]
 

@@ -119,6 +119,7 @@ class StatementTotals:
         calls: executions; total_ms, max_ms: milliseconds.
         rows: rows of all executions, -1 where the driver did not tell.
         last_seen: seconds since the epoch.
+        skipped: rows that OFFSET skipped in all executions.
     """
 
     scope_kind: str
@@ -131,6 +132,7 @@ class StatementTotals:
     max_ms: float = 0.0
     rows: int = -1
     last_seen: float = 0.0
+    skipped: int = 0
 
 
 @dataclass(slots=True)

@@ -187,7 +187,7 @@ def _statement_latency_rows(latencies: Mapping[str, Latency]) -> Iterable[Row]:
 def _statement_row(each: StatementTotals) -> Row:
     return (
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
-        *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen),
+        *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen, each.skipped),
     )
 
 

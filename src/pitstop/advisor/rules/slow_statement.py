@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.finding import Finding
+from pitstop.advisor.rules.poor_plan import told
 from pitstop.store import StatementTotals
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
 
 def _cure(evidence: "Evidence", fingerprint: str) -> str:
     ddls = evidence.indexes.cures(fingerprint) if evidence.indexes is not None else []
-    return f"the missing index, told of by itself: {'; '.join(ddls)}" if ddls else _CURE
+    if ddls:
+        return f"the missing index, told of by itself: {'; '.join(ddls)}"
+    poor = [
+        found for each in evidence.plans if fingerprint in each.fingerprints for found in told(evidence, each)
+    ]
+    return f"what is poor in its plan, told of by itself: {poor[0].cure}" if poor else _CURE
 
 
 def _finding(

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS statement (
     max_ms REAL NOT NULL,
     rows INTEGER NOT NULL,
     last_seen REAL NOT NULL,
+    skipped INTEGER NOT NULL,
     PRIMARY KEY (scope_kind, scope, fingerprint, location)
 ) WITHOUT ROWID;
 
