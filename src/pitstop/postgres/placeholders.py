@@ -23,7 +23,7 @@ _ROW_ENDS = re.compile(r"[^()]*\)\s*,\s*\(")
 _AND = re.compile(rf"{_CAST}\s+and\s+", re.IGNORECASE)
 _RANGES = {"<", ">", "<=", ">=", "between"}
 _WINDOW = 160
-_OFFSET = re.compile(rf"\boffset\s+\(?(?:(?P<place>{_PLACE})|(?P<rows>\d+))", re.IGNORECASE)
+_OFFSET = re.compile(rf"\boffset\s+\(?\s*(?:(?P<place>{_PLACE})|(?P<rows>\d+))", re.IGNORECASE)
 
 
 def only_pages(text: str, first: object, other: object) -> bool:
