@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pitstop.advisor.caches import CacheCounts
 from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
-from pitstop.advisor.pools import PoolCounts
+from pitstop.advisor.pools import PoolChoices, PoolCounts
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
 from pitstop.postgres.placeholders import skipped_rows
@@ -113,6 +113,7 @@ class Recorder:
         self._small: deque[_Small] = deque()
         self._caches = CacheCounts()
         self._pools = PoolCounts()
+        self._choices = PoolChoices()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -208,6 +209,8 @@ class Recorder:
                     self._pending.caches.setdefault(cache.namespace, CacheTotals(cache.namespace)).add(cache)
                 for pool in self._pools.grown():
                     self._pending.pools.setdefault(pool.name, PoolTotals(pool.name)).add(pool)
+                if self._pending:
+                    self._pending.pool_settings.update((each.key, each) for each in self._choices.made())
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

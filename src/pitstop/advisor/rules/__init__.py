@@ -14,6 +14,7 @@ from pitstop.advisor.rules import (
     large_result,
     missing_index,
     n_plus_one,
+    pool_settings,
     poor_plan,
     sequential_scan,
     slow_route,
@@ -23,6 +24,7 @@ from pitstop.advisor.rules import (
     temporary_files,
     unindexed_foreign_key,
     unsafe_setting,
+    untuned_server,
     unused_columns,
 )
 
@@ -47,10 +49,12 @@ RULES: "tuple[Callable[[Evidence], Iterable[Finding]], ...]" = (
     unused_columns.examine,
     cold_cache.examine,
     starved_pool.examine,
+    pool_settings.examine,
     connections_used.examine,
     idle_in_transaction.examine,
     unsafe_setting.examine,
     temporary_files.examine,
     forced_checkpoints.examine,
     small_buffers.examine,
+    untuned_server.examine,
 )

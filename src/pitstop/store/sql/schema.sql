@@ -96,3 +96,14 @@ CREATE TABLE IF NOT EXISTS pool (
     max_wait_ms REAL NOT NULL,
     held_by TEXT NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS pool_settings (
+    database TEXT NOT NULL,
+    driver TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    overflow INTEGER NOT NULL,
+    recycle_s INTEGER NOT NULL,
+    pre_ping INTEGER NOT NULL,
+    PRIMARY KEY (database, driver, pool)
+) WITHOUT ROWID;
