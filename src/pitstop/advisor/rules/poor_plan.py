@@ -64,23 +64,25 @@ def _finding(group: "list[tuple[PlannedStatement, PlanFinding]]") -> Finding:
     statement, found = max(group, key=lambda each: each[0].total_ms)
     calls = sum(each.calls for each, _ in group)
     total_ms = sum(each.total_ms for each, _ in group)
+    table = found.details.get("table")
     many = f"{len(group)} statements" if len(group) > 1 else "one statement"
+    whole = statement.plan.root.total_cost
     where = f", in {statement.scope}" if statement.scope else " (pg_stat_statements)"
     return Finding(
         rule=RULE,
         severity="warning",
         subject=found.subject,
-        what=found.why,
+        what=f"on {table} {found.why}" if table and table not in found.why else found.why,
         how_often=f"{calls:,} executions of {many}{where}",
-        cost=f"{total_ms:,.1f} ms in them so far, {_cost(statement, found):,.0f} of "
-        f"{statement.plan.root.total_cost:,.0f} planner units in this place",
+        cost=f"{total_ms / calls:,.1f} ms a time, {total_ms:,.1f} ms so far; "
+        f"{_cost(statement, found):,.0f} of {whole:,.0f} planner units in this place",
         cost_ms=total_ms,
         cure=found.cure,
         location=statement.location,
         query_location=statement.location,
         details={
             "plan_rule": found.rule,
-            "table": found.details.get("table"),
+            "table": table,
             "plan_cost": _cost(statement, found),
             "statements": [
                 {
