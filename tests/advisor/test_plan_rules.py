@@ -1,5 +1,7 @@
 """What rules make of the plans of observed statements, on a real database: what fires and what must not."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
@@ -10,7 +12,7 @@ from pitstop.advisor.indexes.observed import ObservedAdvice
 from pitstop.advisor.plans import plan_observed
 from pitstop.advisor.thresholds import Thresholds
 from pitstop.postgres.address import libpq_url
-from pitstop.postgres.catalog import Catalog
+from pitstop.postgres.catalog import Catalog, Table
 from pitstop.postgres.fingerprint import fingerprint
 from pitstop.postgres.statements import StatementStats
 from pitstop.store import Observations, StatementTotals
@@ -193,3 +195,20 @@ def test_what_only_the_server_counted(shop: str) -> None:
     (found,) = diagnose(explain_slowest(evidence, shop))
     assert (found.rule, found.location) == ("poor-plan", None)
     assert found.how_often == "7 executions of one statement (pg_stat_statements)"
+
+
+def test_a_scan_that_is_told_elsewhere(shop: str) -> None:
+    """A table that is read whole for nothing but what these rules tell has no finding of its own."""
+    table = Table("orders", 20_000, 40, 800_000, 3, "public.orders")
+    evidence = Evidence(seen(BY_DAY, COUNT, BY_BODY), Catalog((), (table,), ()), Thresholds())
+    evidence = explain_slowest(evidence, shop)
+    texts = [each.text for each in evidence.plans]
+    told = {}
+    for texts_of_scans in (texts[:2], texts):
+        statements = tuple(AdvisedStatement(text, 10, 400.0, 400.0) for text in texts_of_scans)
+        advice = ObservedAdvice(
+            Advice((), statements, 400.0, 400.0, 1), scans={"public.orders": texts_of_scans}
+        )
+        found = diagnose(replace(evidence, indexes=advice))
+        told[len(texts_of_scans)] = [each.cure[-30:] for each in found if each.rule == "sequential-scan"]
+    assert told == {2: [], 3: [texts[2][-30:]]}

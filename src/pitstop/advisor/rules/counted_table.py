@@ -11,24 +11,31 @@ if TYPE_CHECKING:
     from pitstop.advisor.evidence import Evidence
     from pitstop.advisor.plans import PlannedStatement
 
-__all__ = ["examine"]
+__all__ = ["examine", "is_told"]
 
 RULE = "counted-table"
 _SCANS = ("Seq Scan", "Index Only Scan", "Index Scan", "Bitmap Heap Scan")
 _SQL_CHARS = 110
+_LONG_MS = 10.0
 
 
 def examine(evidence: "Evidence") -> Iterable[Finding]:
     """One finding for each statement of a request that is one aggregate of ``scanned_rows`` rows or more.
 
+    An info where it takes less than 10 ms on average.
+
     Details: ``table``, ``rows`` (the planner's estimate), ``fingerprints``, ``text``, ``calls``.
     """
     for each in evidence.plans:
-        if each.kind != "request" or "count(" not in each.text.lower():
-            continue
-        table, rows = _counted(each.plan.root)
-        if rows >= evidence.thresholds.scanned_rows:
-            yield _finding(each, table, rows)
+        if is_told(evidence, each):
+            yield _finding(each, *_counted(each.plan.root))
+
+
+def is_told(evidence: "Evidence", statement: "PlannedStatement") -> bool:
+    """Whether a statement is worth a finding here."""
+    if statement.kind != "request" or "count(" not in statement.text.lower():
+        return False
+    return _counted(statement.plan.root)[1] >= evidence.thresholds.scanned_rows
 
 
 def _counted(node: Node) -> tuple[str, float]:
@@ -46,7 +53,7 @@ def _counted(node: Node) -> tuple[str, float]:
 def _finding(each: "PlannedStatement", table: str, rows: float) -> Finding:
     return Finding(
         rule=RULE,
-        severity="warning",
+        severity="warning" if each.total_ms >= _LONG_MS * each.calls else "info",
         subject=each.scope,
         what=f"{each.scope} counts about {rows:,.0f} rows of {table} each time",
         how_often=f"{each.calls:,} times",

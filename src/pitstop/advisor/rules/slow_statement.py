@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 RULE = "slow-statement"
+_SEVERAL = 5  # what the server counted less often may be the filling of a table, or somebody at psql
 _CURE = (
     "look at its plan with values in it, by pitstop explain --analyze or EXPLAIN (ANALYZE, BUFFERS): "
     "most often an index is missing or too much is read"
@@ -66,10 +67,10 @@ def _finding(
     line = " ".join(text.split())
     return Finding(
         rule=RULE,
-        severity="warning",
+        severity="warning" if first is not None or calls >= _SEVERAL else "info",
         subject=line[:80],
         what=f"a statement takes {total_ms / calls:,.0f} ms on average: {line[:160]}",
-        how_often=f"{calls:,} times"
+        how_often=("once" if calls == 1 else f"{calls:,} times")
         + (f", in {first.scope}" if first is not None else " (pg_stat_statements)"),
         cost=f"{total_ms / 1000:,.1f} s in all, {max_ms:,.0f} ms at most",
         cost_ms=total_ms,
