@@ -75,7 +75,7 @@ def _finding(group: "list[tuple[PlannedStatement, PlanFinding]]") -> Finding:
         what=f"on {table} {found.why}" if table and table not in found.why else found.why,
         how_often=f"{calls:,} executions of {many}{where}",
         cost=f"{total_ms / calls:,.1f} ms a time, {total_ms:,.1f} ms so far; "
-        f"by the planner {_cost(statement, found):,.0f} for all rows of this place, {whole:,.0f} for the whole",
+        f"planner: {_cost(statement, found):,.0f} for all rows of this place, {whole:,.0f} for the whole",
         cost_ms=total_ms,
         cure=found.cure,
         location=statement.location,
