@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from typing import Any
 
 import asyncpg
@@ -68,6 +69,10 @@ def bordered(lines: list[str], bar: str = "|", line: str = "-") -> str:
     )
 
 
+def quoted(line: str) -> str:
+    return '"' + line.replace('"', '""') + '"'
+
+
 FRAMES: dict[str, Any] = {
     "bare": TEXT,
     "psql": "\n".join(
@@ -82,6 +87,33 @@ FRAMES: dict[str, Any] = {
     "psql, wrapped": "\n".join(
         [" QUERY PLAN", "----", f" {LINES[0][:40]}.", f".{LINES[0][40:]}", *(f" {x}" for x in LINES[1:])]
     ),
+    "psql, expanded in a frame": "\n".join(
+        part
+        for n, line in enumerate(LINES, 1)
+        for part in (f"+-[ RECORD {n} ]-{'-' * WIDTH}+", f"| QUERY PLAN | {line:{WIDTH}} |")
+    ),
+    "psql, expanded, unicode": "\n".join(
+        f"─[ RECORD {n} ]{'─' * 20}\nQUERY PLAN │ {line}" for n, line in enumerate(LINES, 1)
+    ),
+    "psql, expanded without lines": "\n".join(
+        f"* Record {n}\nQUERY PLAN {line}" for n, line in enumerate(LINES, 1)
+    ),
+    "psql, expanded CSV": "\n".join(
+        f"QUERY PLAN,{line}" if "," not in line and '"' not in line else f"QUERY PLAN,{quoted(line)}"
+        for line in LINES
+    ),
+    "psql, expanded, wrapped": "\n".join(
+        f"-[ RECORD {n} ]---\nQUERY PLAN | {line[:60]}"
+        + (f".\n           |.{line[60:]}" if line[60:] else "")
+        for n, line in enumerate(LINES, 1)
+    ),
+    "psql, wrapped unicode": "\n".join(
+        [" QUERY PLAN", "────"] + [f" {x[:70]}…\n…{x[70:]}" if x[70:] else f" {x}" for x in LINES]
+    ),
+    "CSV": "\n".join(["QUERY PLAN", *(quoted(x) if "," in x or '"' in x else x for x in LINES)]),
+    "broken by a terminal": "\n".join(x[n : n + 72] for x in LINES for n in range(0, len(x), 72)),
+    "broken before the figures": re.sub(r"  \((cost|actual)", r"\n (\1", TEXT),
+    "broken between words": TEXT.replace(" width=", "\nwidth=").replace(" rows=2", "\n  rows=2"),
     "statement before": f"shop=# explain analyze select country, count(*) from users group by 1;\n{TEXT}",
     "DBeaver": "\n".join(
         [f"{'QUERY PLAN':{WIDTH}}|", f"{'-' * WIDTH}+", *(f"{line:{WIDTH}}|" for line in LINES)]
@@ -143,6 +175,12 @@ def test_frames_of_json(frame: str) -> None:
     assert (node.node_type, node.table, node.text("Filter")) == ("Seq Scan", "t", "(a = 'x\"y')")
 
 
+def test_a_condition_broken_by_a_terminal() -> None:
+    """A condition goes on where a parenthesis is open, and ends where the next property begins."""
+    node = explain.parse("Seq Scan on t\n  Filter: ((a = ')') AND (b\n = 5))\n  Order: none").root
+    assert (node.text("Filter"), node.text("Order")) == ("((a = ')') AND (b = 5))", "none")
+
+
 def test_a_log_of_several() -> None:
     """parse() takes one plan and says so, parse_all() all of them with their duration and statement."""
     log = "".join(
@@ -176,6 +214,8 @@ def test_a_log_of_several() -> None:
             {"Plan": {"Node Type": "X", "Actual Loops": "many"}},
             "Actual Loops of X is 'many': a number",
         ),
+        (TEXT[:100], "the plan breaks off within 'HashAggregate  (cost=530.09..530.12 rows=3"),
+        (TEXT[:230], "the plan breaks off within 'Hash Join"),
         (TEXT.replace("  ->", "->").replace("      ", ""), "the indentation of the plan is lost at"),
     ],
 )

@@ -2,14 +2,15 @@
 
 import re
 
+from pitstop.postgres.explain.records import unrecord
+from pitstop.postgres.explain.wrapping import join_wrapped
+
 __all__ = ["unframe"]
 
-_RULER = re.compile(r"\s*[-+|=─-╿]{3,}[-+|=─-╿\s]*|-\[ RECORD \d+ \][-+]*")
+_RULER = re.compile(r"\s*[-+|=─-╿]{3,}[-+|=─-╿\s]*|\s*[-+|─-╿]*\[ \w+ \d+ \][-+|─-╿\s]*|\* Record \d+\s*")
 _COUNT = re.compile(r"\s*\(\d+[^()]*\)")
 _TIMING = re.compile(r"(?:Time|시간|Zeit|Temps): [\d.,]+ .*")
 _HEAD = re.compile(r"[\s\"'|│]*QUERY PLAN[\s\"'|│;]*", re.IGNORECASE)
-_EXPANDED = re.compile(r"\s*(?:QUERY PLAN)?\s*[|│] ?", re.IGNORECASE)
-_WRAPPED = re.compile(r"\.\n\.")  # psql's format "wrapped"
 
 
 def unframe(text: str) -> str:
@@ -21,13 +22,10 @@ def unframe(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").removeprefix("\ufeff")
     lines = [line for line in text.split("\n") if not line.startswith("```")]
     lines = _strip_marks(_cut_table(lines))
-    expanded = any("[ RECORD 1 ]" in line for line in lines)
-    framed = [line for line in lines if not _is_frame(line)]
-    if expanded:
-        framed = [_EXPANDED.sub("", line, count=1) for line in framed]
-    framed = _strip_borders(framed)
+    framed = _strip_borders([line for line in lines if not _is_frame(line)])
+    framed = join_wrapped(unrecord(framed))
     framed = _strip_continuation(framed)
-    return _strip_quotes(_WRAPPED.sub("", "\n".join(framed)).strip("\n"))
+    return _strip_quotes("\n".join(framed).strip("\n"))
 
 
 def _cut_table(lines: list[str]) -> list[str]:
@@ -73,13 +71,16 @@ def _strip_continuation(lines: list[str]) -> list[str]:
 
 
 def _strip_quotes(text: str) -> str:
+    """Without quotes around all lines or the whole; CSV has them only around lines that need them."""
     lines = [line for line in text.split("\n") if line.strip()]
     for quote in "\"'":
         if lines and all(_is_quoted(line.strip().rstrip(",;"), quote) for line in lines):
             return "\n".join(_unquote(line.strip().rstrip(",;"), quote) for line in lines)
         if _is_quoted(text.strip(), quote):
             return _unquote(text.strip(), quote)
-    return text
+    if text.lstrip().startswith(("{", "[")):
+        return text
+    return "\n".join(_unquote(line, '"') if _is_quoted(line, '"') else line for line in text.split("\n"))
 
 
 def _is_quoted(text: str, quote: str) -> bool:

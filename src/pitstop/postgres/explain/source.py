@@ -13,6 +13,7 @@ from pitstop.errors import PlanError
 from pitstop.postgres.explain.framing import unframe
 from pitstop.postgres.explain.log import split_log
 from pitstop.postgres.explain.text_form import is_title, read_text
+from pitstop.postgres.explain.wrapping import join_broken
 
 __all__ = ["read_documents"]
 
@@ -88,7 +89,7 @@ def _read_plan(text: str) -> list[Document]:
     stripped = bare.lstrip()
     if stripped.startswith(("{", "[")):
         return _read_json(stripped)
-    lines = bare.splitlines()
+    lines = join_broken(bare.splitlines())
     start = _find_root(lines)
     if start is not None:
         return [{**_query_text(lines[:start]), **read_text(lines[start:])}]
