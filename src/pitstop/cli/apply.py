@@ -87,7 +87,7 @@ def apply(
         )
         typer.echo(f"-- {left}")
     else:
-        typer.echo("Applied.")
+        typer.echo("Applied." if made.steps else "There was nothing to apply.")
     raise typer.Exit(1 if made.pending and not apply else 0)
 
 

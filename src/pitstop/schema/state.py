@@ -186,6 +186,7 @@ async def shape_as_made(connection: Connection, change: CreateIndex) -> Shape:
     )
     try:
         async with connection.transaction(force_rollback=True):
+            await connection.execute("SET TRANSACTION READ WRITE")  # a cautious user may plan, too
             await connection.execute(_LOCK_TIMEOUT)
             await connection.execute(f"CREATE TEMPORARY TABLE pitstop_shape (LIKE {change.table})".encode())
             await connection.execute(copy.sql.replace(" ONLY ", " ", 1).encode())

@@ -6,7 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from pitstop.advisor.apply import plan_changes
 from pitstop.errors import ApplyFailed, ChangeRefused
+from pitstop.schema import read_script
 from tests.advisor.apply.conftest import Applier, invalid, is_valid
 
 Database = psycopg.Connection[Any]
@@ -260,3 +262,23 @@ async def test_names(applier: Applier, database: Database) -> None:
     assert len(applier.told("done")) == 2
     await applier(sql, revert=True)
     assert len(applier.told("ends")) == 4
+
+
+async def test_only_the_owner_may(applier: Applier, database: Database, url: str) -> None:
+    """Who owns a table is asked before the first change, and told; a plan anybody may make."""
+    role = f"reader_{database.info.dbname[-20:]}"
+    database.execute(f"CREATE ROLE {role}".encode())
+    database.execute(f"GRANT SELECT ON orders TO {role}".encode())
+    database.execute(f"CREATE TABLE own (a int); ALTER TABLE own OWNER TO {role}".encode())
+    sql = "CREATE INDEX ix_own ON own (a); CREATE INDEX ix_note ON orders (note)"
+    reader = f"{url}?options=-c%20role%3D{role}%20-c%20default_transaction_read_only%3Don"
+    try:
+        plan = await plan_changes(reader, read_script(sql))
+        assert len(plan.pending) == 2
+        with pytest.raises(
+            ChangeRefused, match=rf"public.orders belongs to \S+, and {role} may not change it"
+        ):
+            await Applier(reader)(sql)
+        assert is_valid(database, "ix_own") is None
+    finally:
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import errors
 
 from pitstop.advisor.apply.news import News, Patience, Report
+from pitstop.advisor.apply.rights import verify_rights
 from pitstop.advisor.apply.session import Session, connect, open_session
 from pitstop.advisor.apply.watch import Watch, watching
 from pitstop.errors import ApplyFailed
@@ -62,12 +63,12 @@ async def apply_changes(
         patience: how long is waited.
 
     Raises:
-        ChangeRefused: one cannot be made safely; none was begun.
+        ChangeRefused: one cannot be made safely, or this user may not; none was begun.
         ApplyFailed: one was begun and did not come through; those before it stand.
         ServerNotFound: nobody answers, or the server refuses.
     """
     async with open_session(url, patience=patience or Patience(), report=report) as session:
-        await make_plan(session.working, changes)
+        await verify_rights(session.working, await make_plan(session.working, changes))
         for each in changes:
             for step in (await make_plan(session.working, [each])).steps:
                 await _carry_out(session, step)

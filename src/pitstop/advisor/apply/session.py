@@ -74,7 +74,7 @@ async def connect(url: str) -> AsyncIterator[_Connection]:
     Raises:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
-        ApplyFailed: it refuses what is asked inside of the block.
+        ApplyFailed: it is a standby, or refuses what is asked inside of the block.
     """
     try:
         connection = await psycopg.AsyncConnection.connect(
@@ -87,10 +87,20 @@ async def connect(url: str) -> AsyncIterator[_Connection]:
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
     async with connection:
+        await _verify_primary(connection)
         try:
             yield connection
         except psycopg.Error as error:
             raise ApplyFailed(f"the database refused: {' '.join(str(error).split())}") from error
+
+
+async def _verify_primary(connection: _Connection) -> None:
+    row = await (await connection.execute("select pg_is_in_recovery()")).fetchone()
+    if row and row[0]:
+        where = f"{connection.info.host}:{connection.info.port}"
+        raise ApplyFailed(
+            f"{where} is a standby, where nothing can be changed: give the address of the primary"
+        )
 
 
 async def named_sessions(connection: _Connection, pids: list[int]) -> list[str]:
