@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.orphans import unwatch, watch
+
 CONFIGURATION = """\
 [databases]
 * = host=127.0.0.1 port={port} password={password}
@@ -46,12 +48,14 @@ def pooled_url(sync_database_url: str, request: pytest.FixtureRequest) -> Iterat
             )
         )
         process = subprocess.Popen([program, "-q", *as_nobody(directory), str(file)])
+        watch(process.pid)
         try:
             wait_for(own, process)
             yield f"postgresql://{parts.username}:{parts.password}@127.0.0.1:{own}{parts.path}"
         finally:
             process.terminate()
             process.wait(30)
+            unwatch(process.pid)
 
 
 def free_port() -> int:
