@@ -89,12 +89,14 @@ def _plans(
 
 
 def _read(source: str) -> str:
+    from pitstop.postgres.explain.source import decoded
+
     if source == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
+        return decoded(sys.stdin.buffer.read())
     if _STATEMENT.match(source):
         return source
     try:
-        return Path(source).read_bytes().decode("utf-8", "replace")
+        return decoded(Path(source).read_bytes())
     except (OSError, ValueError) as error:
         if "\n" in source or "(cost=" in source:
             return source  # a plan as an argument

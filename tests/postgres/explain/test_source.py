@@ -114,6 +114,11 @@ FRAMES: dict[str, Any] = {
     "broken by a terminal": "\n".join(x[n : n + 72] for x in LINES for n in range(0, len(x), 72)),
     "broken before the figures": re.sub(r"  \((cost|actual)", r"\n (\1", TEXT),
     "broken between words": TEXT.replace(" width=", "\nwidth=").replace(" rows=2", "\n  rows=2"),
+    "numbered": "\n".join(f"{n}\t{line}" for n, line in enumerate(LINES, 1)),
+    "out of a page": TEXT.replace("->", "-&gt;").replace("<>", "&lt;&gt;"),
+    "another arrow": TEXT.replace("->", "→"),
+    "PowerShell": TEXT.encode("utf-16"),
+    "log of a cloud": json.dumps({"jsonPayload": {"text": f"LOG:  {ENTRY}\nQuery Text: select 1\n{TEXT}"}}),
     "statement before": f"shop=# explain analyze select country, count(*) from users group by 1;\n{TEXT}",
     "DBeaver": "\n".join(
         [f"{'QUERY PLAN':{WIDTH}}|", f"{'-' * WIDTH}+", *(f"{line:{WIDTH}}|" for line in LINES)]
@@ -214,8 +219,10 @@ def test_a_log_of_several() -> None:
             {"Plan": {"Node Type": "X", "Actual Loops": "many"}},
             "Actual Loops of X is 'many': a number",
         ),
-        (TEXT[:60], "the plan breaks off within 'HashAggregate  (cost=530.09..530.12 rows=3"),
-        (TEXT[:230], "the plan breaks off within 'Hash Join"),
+        ('duration: 1.5 ms  plan:\nQuery Text: "x"\nPlan: \n  Node Type: "Result"', "YAML are not read"),
+        (TEXT.replace("rows=20000.00", "rows=20,000"), "breaks off or was changed within 'Hash Join"),
+        (TEXT[:60], "the plan breaks off or was changed within 'HashAggregate  (cost=530.09..530.12 rows=3"),
+        (TEXT[:230], "the plan breaks off or was changed within 'Hash Join"),
         (TEXT.replace("  ->", "->").replace("      ", ""), "the indentation of the plan is lost at"),
     ],
 )
@@ -285,3 +292,21 @@ async def test_rows_of_drivers(database_url: str, sync_database_url: str) -> Non
             fetched.append(third.execute(statement_of(statement)).scalar())
         engine.dispose()
         assert [explain.parse(each).root.label for each in fetched] == ["Result"] * 6
+
+
+@pytest.mark.parametrize("between", ["\n\n", "\n(21 rows)\n\n  QUERY PLAN\n-----\n"])
+def test_one_plan_below_another(between: str) -> None:
+    """Each of several plans in one text is read; none is lost without a word."""
+    first, second = explain.parse_all(f"QUERY PLAN\n-----\n{TEXT}{between}{TEXT.replace('users', 'others')}")
+    assert [node.label for node in first.nodes()] == LABELS
+    assert second.nodes()[-1].table == "others"
+    assert (first.execution_ms, second.execution_ms) == (25.397, 25.397)
+
+
+def test_a_plan_of_citus() -> None:
+    """A task of another node has no figures of its own."""
+    plan = explain.parse(
+        "Custom Scan (Citus Adaptive)  (cost=0.00..0.00 rows=0 width=0)\n  Task Count: 4\n  ->  Task\n"
+        "        Node: host=a port=5432 dbname=b\n        ->  Seq Scan on t  (cost=0.00..9.00 rows=1 width=4)"
+    )
+    assert [node.label for node in plan.nodes()] == ["Custom Scan (Citus Adaptive)", "Task", "Seq Scan on t"]

@@ -19,6 +19,7 @@ _PROPERTY = re.compile(r"(?P<key>[A-Z][A-Za-z0-9/() -]*?):(?: +(?P<value>.*))?")
 _WORKER = re.compile(r"Worker (?P<number>\d+):(?: +(?P<rest>.*))?")
 _ACTUAL = re.compile(r"actual (?:time=([\d.]+?)\.\.([\d.]+) )?rows=([\d.]+) loops=(\d+)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+_BARE = ("Task", "Distributed Subplan")  # of Citus
 _SOME = {"Total Cost", "Actual Rows"}
 _TARGET = re.compile(r"(?:Foreign )?(?:Insert|Update|Delete|Merge) on ")
 _KINDS = re.compile(
@@ -115,8 +116,11 @@ class _Reader:
     def _verify_whole(self, title: str, figures: dict[str, Any]) -> None:
         """Either all nodes have figures or none."""
         told = self.document.get("Plan", figures)
-        if "(cost=" in title or "(actual " in title or (not figures and told.keys() & _SOME):
-            raise PlanError(f"the plan breaks off within '{title[:60]}': paste it whole")
+        lacks = not figures and told.keys() & _SOME and not title.startswith(_BARE)
+        if "(cost=" in title or "(actual " in title or lacks:
+            raise PlanError(
+                f"the plan breaks off or was changed within '{title[:60]}': paste it whole, as it was printed"
+            )
 
     def _announce(self, column: int, text: str) -> None:
         self._close(column)
