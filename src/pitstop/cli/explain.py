@@ -185,6 +185,8 @@ def _print_plan(console: Console, plan: "Plan") -> None:
 
 
 def _summary(plan: "Plan") -> str:
+    if not plan.is_analyzed and any(node.node_type == "ModifyTable" for node in plan.nodes()):
+        return "Estimates only: a statement that writes is not executed."
     if not plan.is_analyzed:
         return "Estimates only. --analyze executes the statement, read-only and rolled back, and tells times."
     planning = f", planning {plan.planning_ms:,.1f} ms" if plan.planning_ms is not None else ""
