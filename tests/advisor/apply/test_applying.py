@@ -1,6 +1,8 @@
 """Changes carried out on a real database: what stands in the way is named, nothing invalid is left."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -13,9 +15,19 @@ from tests.advisor.apply.conftest import Applier, invalid, is_valid
 
 Database = psycopg.Connection[Any]
 SLOW = "CREATE INDEX ix_slow ON orders (slowly(customer))"
-BUILDING = (
-    "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase ~ '^building'"
-)
+BUILDING = """
+SELECT pid FROM pg_stat_progress_create_index
+ WHERE datname = current_database() AND phase ~ '^(building|waiting)'
+"""
+
+
+@contextlib.contextmanager
+def written(url: str) -> Iterator[None]:
+    """Somebody has written to the orders: no index of theirs is done before the end of this."""
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO orders VALUES (0, 0, 'new', '')")
+        yield
+        connection.rollback()
 
 
 async def building(database: Database) -> int:
@@ -48,8 +60,9 @@ async def test_what_is_there_under_another_name(applier: Applier, database: Data
 @pytest.mark.parametrize("function", ["pg_cancel_backend", "pg_terminate_backend"])
 async def test_stopped_by_an_administrator(applier: Applier, database: Database, function: str) -> None:
     """A build that somebody stops in the server is a clear error; the same again ends valid."""
-    task = asyncio.create_task(applier(SLOW))
-    database.execute(f"SELECT {function}(%s)".encode(), [await building(database)])
+    with written(applier.url):
+        task = asyncio.create_task(applier(SLOW))
+        database.execute(f"SELECT {function}(%s)".encode(), [await building(database)])
     with pytest.raises(ApplyFailed, match=r"due to (user request|administrator command)"):
         await task
     if function == "pg_cancel_backend":
@@ -61,9 +74,10 @@ async def test_stopped_by_an_administrator(applier: Applier, database: Database,
 
 async def test_cancelled(applier: Applier, database: Database) -> None:
     """Cancelled as by Ctrl-C, it takes away what it had begun."""
-    task = asyncio.create_task(applier(SLOW))
-    await building(database)
-    task.cancel()
+    with written(applier.url):
+        task = asyncio.create_task(applier(SLOW))
+        await building(database)
+        task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert is_valid(database, "ix_slow") is None
@@ -156,11 +170,13 @@ async def test_a_strong_lock_is_not_asked_for_ever(applier: Applier, database: D
 
 async def test_one_at_a_time(applier: Applier, database: Database, url: str) -> None:
     """A second apply in the same database waits for the first, names it, and finds it all done."""
-    first = asyncio.create_task(applier(SLOW))
-    await building(database)
-    second = Applier(url)
-    await second(SLOW)
-    await first
+    with written(url):
+        first = asyncio.create_task(applier(SLOW))
+        await building(database)
+        second = Applier(url)
+        other = asyncio.create_task(second(SLOW))
+        await second.until("waits")
+    await asyncio.gather(first, other)
     assert "another apply is at work: process" in second.told("waits")[0]
     assert second.told("done")[0] == "is there and valid"
 
