@@ -34,14 +34,15 @@ next_run: Callable[[], int] = getattr(loading, "_new_runid", _no_run)
 
 
 class Origin:
-    """One query by the user: where it was issued, and the mapper that it selects (or None)."""
+    """One query by the user: where it was issued, and the mapper that it selects, or an alias of it."""
 
-    __slots__ = ("entity", "site")
+    __slots__ = ("entity", "is_alias", "site")
     kind = "query"
 
-    def __init__(self, site: Site, entity: Any) -> None:
+    def __init__(self, site: Site, entity: Any, *, is_alias: bool = False) -> None:
         self.site = site
         self.entity = entity
+        self.is_alias = is_alias
 
 
 class Execution:
