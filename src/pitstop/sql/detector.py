@@ -29,7 +29,7 @@ from pitstop.sql.cure import (
     together_cure,
 )
 from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
-from pitstop.sql.lineage import Execution, Lineage, Origin
+from pitstop.sql.lineage import Execution, Lineage, Origin, is_reading_again
 from pitstop.sql.reason import column_reason, is_asked, is_created, is_of_alias
 from pitstop.sql.records import FindingKind, NPlusOne, Seen
 
@@ -287,7 +287,8 @@ def _group_key(execution: Execution) -> tuple[Any, Any]:
     # rows that no observed query loaded (created here) are grouped by the code that touches them
     rows = _result_key(execution) if execution.origin is not None else execution.site.stack
     # what was expired is cured once, wherever its rows came from
-    path = () if execution.expired or execution.user_refresh else collapse(execution.path)
+    once = execution.user_refresh or is_reading_again(execution)
+    path = () if once else collapse(execution.path)
     return (rows, (execution.state.mapper, execution.names, execution.user_refresh, path))
 
 
