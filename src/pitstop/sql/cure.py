@@ -1,17 +1,21 @@
 """Cures in words and in code: the loader option that would have loaded the rows together."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy.orm import RelationshipProperty
 
 __all__ = [
     "Cure",
+    "How",
+    "HowLoaded",
+    "alias_cure",
     "asked_cure",
     "collapse",
     "column_cure",
     "created_cure",
     "expired_cure",
+    "follows_itself",
     "lazy_cure",
     "refresh_cure",
     "relationships_of",
@@ -20,7 +24,9 @@ __all__ = [
 ]
 
 Path = tuple[Any, ...]
-WasLazy = Callable[[Path], bool]
+How = Literal["query", "lazy", "recursive"]
+"""How a relationship was loaded: as the query says, row by row, or that over several levels of itself."""
+HowLoaded = Callable[[Path], How]
 
 
 class Cure(NamedTuple):
@@ -51,31 +57,28 @@ def collapse(path: Path) -> Path:
     return tuple(short)
 
 
+def follows_itself(path: Path) -> bool:
+    """Whether the relationship at the end of a path leads to its own class again, as in a tree."""
+    return bool(path[-1].mapper.common_parent(path[-1].parent))
+
+
 def lazy_cure(
-    path: Path, *, was_lazy: WasLazy, recursive: bool, root: Any = None, subclasses: Iterable[type] = ()
+    path: Path, *, how: HowLoaded, recursive: bool, root: Any = None, subclasses: Iterable[type] = ()
 ) -> Cure:
     """The loader option for a relationship that was loaded row by row.
 
     Args:
         path: from the root entity to the relationship.
-        was_lazy: tells of each shorter path whether it was lazily loaded too; what was not keeps the
-            strategy that the query gave it (``defaultload``).
+        how: tells of each shorter path how it was loaded; what was not loaded lazily keeps the strategy
+            that the query gave it (``defaultload``).
         recursive: the last relationship refers to itself over several levels.
         root: mapper of the class that the query selects, where the path begins at a subclass of it.
         subclasses: all subclasses whose rows were completed one by one.
     """
     owner, relationship = relationships_of(path)[-1]
-    if getattr(path[0], "is_aliased_class", False):
-        loader = _loader(relationship, recursive)
-        return Cure(
-            f"the query selects an alias of {path[0].mapper.class_.__name__}: put {loader}() of "
-            f"{relationship.key}, read from that alias, into its options"
-        )
-    chain = _Chain(path, was_lazy, owner)
-    chain.call(
-        _loader(relationship, recursive),
-        f"{owner.__name__}.{relationship.key}{', recursion_depth=-1' if recursive else ''}",
-    )
+    chain = _Chain(path, how, owner)
+    depth = _DEPTH if recursive else ""
+    chain.call(_loader(relationship, recursive), f"{owner.__name__}.{relationship.key}{depth}")
     if root is None:
         return chain.cure()
     classes = {root.class_, *subclasses, *chain.classes}
@@ -83,10 +86,13 @@ def lazy_cure(
     return Cure(text, _imports({"selectin_polymorphic", *chain.functions}, classes), is_expression=True)
 
 
+_DEPTH = ", recursion_depth=-1"
+
+
 class _Chain:
     """A chain of loader calls along the relationships of a path, up to but without the last one."""
 
-    def __init__(self, path: Path, was_lazy: WasLazy, last: type) -> None:
+    def __init__(self, path: Path, how: HowLoaded, last: type) -> None:
         steps = relationships_of(path)
         if isinstance(path[-1], RelationshipProperty):
             steps.pop()
@@ -95,10 +101,10 @@ class _Chain:
         self.text = ""
         owners = [*(owner for owner, _ in steps[1:]), last]
         for index, (owner, relationship) in enumerate(steps):
-            lazily = was_lazy(path[: 2 * (index + 1)])
+            loaded = how(path[: 2 * (index + 1)])
             self.classes.add(owner)
-            narrowed = _of_type(relationship, owners[index])
-            loader = _loader(relationship, False) if lazily else "defaultload"
+            narrowed = _DEPTH if loaded == "recursive" else _of_type(relationship, owners[index])
+            loader = "defaultload" if loaded == "query" else _loader(relationship, loaded == "recursive")
             self.call(loader, f"{owner.__name__}.{relationship.key}{narrowed}")
 
     def call(self, function: str, arguments: str) -> None:
@@ -136,7 +142,7 @@ def column_cure(
     names: list[str],
     *,
     reason: str,
-    was_lazy: WasLazy,
+    how: HowLoaded,
     root: Any = None,
     subclasses: Iterable[type] = (),
 ) -> Cure:
@@ -147,7 +153,7 @@ def column_cure(
         mapper: the mapper of that entity.
         names: the attributes.
         reason: ``"deferred"``, ``"left out"``, ``"subclass"`` or ``"expired"``.
-        was_lazy, root, subclasses: as for :func:`lazy_cure`; without a root the subclasses are reached by a
+        how, root, subclasses: as for :func:`lazy_cure`; without a root the subclasses are reached by a
             relationship, and are all those of which one option of the query has to load columns.
     """
     if reason not in ("deferred", "subclass"):
@@ -156,17 +162,17 @@ def column_cure(
     if reason == "subclass" and root is not None:
         return _root_column_cure(mapper, names if is_deferred else [], root, subclasses)
     if reason == "subclass" and not is_deferred:
-        chain = _Chain(path, was_lazy, path[-1].mapper.class_)
+        chain = _Chain(path, how, path[-1].mapper.class_)
         chain.classes.update(subclasses)
         chain.text += f".selectin_polymorphic([{_names(subclasses)}])"
     else:
-        chain = _Chain(path, was_lazy, mapper.class_)
+        chain = _Chain(path, how, mapper.class_)
         _undefer(chain, mapper, names, grouped=reason != "subclass")
     return chain.cure()
 
 
 def _root_column_cure(mapper: Any, deferred: list[str], root: Any, subclasses: Iterable[type]) -> Cure:
-    chain = _Chain((mapper,), lambda path: False, mapper.class_)
+    chain = _Chain((mapper,), lambda path: "query", mapper.class_)
     _undefer(chain, mapper, deferred, grouped=False)
     text = _polymorphic(root, subclasses)
     if deferred:
@@ -210,6 +216,21 @@ _SENTENCES = {
     "expire_on_commit=False, or read what is needed before the commit",
     "left out": "the query leaves {names} of {entity} out with defer(): take that away",
 }
+
+
+def alias_cure(path: Path, names: list[str]) -> Cure:
+    """The cure where the query selects an alias, whose name only the code knows.
+
+    Args:
+        path: from the root entity to the relationship, or to the entity whose columns they are.
+        names: the columns; none for the relationship.
+    """
+    loader = "undefer" if names else _loader(path[-1], False)
+    what = ", ".join(names) or path[-1].key
+    return Cure(
+        f"the query selects an alias of {path[0].mapper.class_.__name__}: put {loader}() of "
+        f"{what}, read from that alias, into its options"
+    )
 
 
 def together_cure(path: Path) -> Cure:

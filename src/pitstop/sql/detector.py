@@ -13,12 +13,15 @@ from typing import Any
 from pitstop.postgres import compared_columns
 from pitstop.sql.cure import (
     Cure,
-    WasLazy,
+    How,
+    HowLoaded,
+    alias_cure,
     asked_cure,
     collapse,
     column_cure,
     created_cure,
     expired_cure,
+    follows_itself,
     lazy_cure,
     refresh_cure,
     relationships_of,
@@ -26,8 +29,8 @@ from pitstop.sql.cure import (
     together_cure,
 )
 from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
-from pitstop.sql.lineage import Execution, Lineage, Origin
-from pitstop.sql.reason import column_reason, is_asked, is_created
+from pitstop.sql.lineage import Execution, Lineage, Origin, is_reading_again
+from pitstop.sql.reason import column_reason, is_asked, is_created, is_of_alias
 from pitstop.sql.records import FindingKind, NPlusOne, Seen
 
 __all__ = ["Detector"]
@@ -179,7 +182,6 @@ class Detector:
         result, path = key
         owner, relationship = relationships_of(path)[-1]
         root = _root_of(path, group)
-        was_lazy = self._was_lazy(result)
         execution = _execution(group)
         if execution.expired:
             cure = expired_cure(path)
@@ -189,12 +191,13 @@ class Detector:
             cure = together_cure(path)
         elif is_asked(execution.state, relationship):
             cure = asked_cure(path)
+        elif is_of_alias(path, execution.origin):
+            cure = alias_cure(path, [])
         else:
-            depths = {depth for depth, _ in group.levels}
             cure = lazy_cure(
-                _eager_levels(path, min(depths)),
-                was_lazy=lambda part: len(part) < len(path) and was_lazy(part),
-                recursive=len(depths) > 1,
+                _eager_levels(path, min(group.depths)),
+                how=self._how(result, below=path),
+                recursive=len(group.depths) > 1 and follows_itself(path),
                 root=root,
                 subclasses=self._subclasses(result, root) if root is not None else (),
             )
@@ -203,24 +206,42 @@ class Detector:
     def _column_finding(self, key: Any, group: RowLoads) -> NPlusOne:
         execution = _execution(group)
         mapper = execution.state.mapper
-        path = execution.path or (mapper,)
+        path = collapse(execution.path) or (mapper,)
         if execution.user_refresh:
             return _refresh_finding(group, execution)
         names = [name for name in sorted(execution.names) if name in mapper.column_attrs]
         root = _root_of((mapper,), group) if len(path) == 1 else None
+        reason = column_reason(execution, root or path[-1].mapper)
+        if reason in ("deferred", "subclass") and is_of_alias(path, execution.origin):
+            return _finding(
+                group, "column-load", mapper.class_.__name__, ", ".join(names), alias_cure(path, names)
+            )
         cure = column_cure(
             path,
             mapper,
             names,
-            reason=column_reason(execution, root or path[-1].mapper),
-            was_lazy=self._was_lazy(key[0]),
+            reason=reason,
+            how=self._how(key[0], below=(*path, None)),
             root=root,
             subclasses=self._subclasses(key[0], root) if root is not None else self._below(key[0], path),
         )
         return _finding(group, "column-load", mapper.class_.__name__, ", ".join(names), cure)
 
-    def _was_lazy(self, result: Hashable) -> WasLazy:
-        return lambda path: (result, collapse(path)) in self._lazy
+    def _how(self, result: Hashable, *, below: tuple[Any, ...]) -> HowLoaded:
+        """How the relationships on the way to the end of a path were loaded."""
+
+        def how(path: tuple[Any, ...]) -> How:
+            short = collapse(path)
+            group = self._lazy.get((result, short))
+            if group is None or len(path) >= len(below):
+                return "query"
+            if not follows_itself(path):
+                return "lazy"
+            if min(group.depths) > len(short):  # the query loads the first levels
+                return "query"
+            return "recursive" if len(group.depths) > 1 else "lazy"
+
+        return how
 
     def _subclasses(self, result: Hashable, root: Any) -> set[type]:
         """The subclasses of a query's class whose rows were completed one by one."""
@@ -233,8 +254,8 @@ class Detector:
         base = path[-1].mapper
         return {
             mapper.class_
-            for (rows, (mapper, names, _)), group in self._columns.items()
-            if rows == result and _execution(group).path == path and mapper is not base
+            for rows, (mapper, names, _, where) in self._columns
+            if rows == result and where == path and mapper is not base
             if any(name in mapper.column_attrs and not mapper.attrs[name].deferred for name in names)
         }
 
@@ -265,7 +286,10 @@ def _group_key(execution: Execution) -> tuple[Any, Any]:
         return (_result_key(execution), collapse(execution.path))
     # rows that no observed query loaded (created here) are grouped by the code that touches them
     rows = _result_key(execution) if execution.origin is not None else execution.site.stack
-    return (rows, (execution.state.mapper, execution.names, execution.user_refresh))
+    # what was expired is cured once, wherever its rows came from
+    once = execution.user_refresh or is_reading_again(execution)
+    path = () if once else collapse(execution.path)
+    return (rows, (execution.state.mapper, execution.names, execution.user_refresh, path))
 
 
 def _result_key(execution: Execution) -> Hashable:
@@ -284,7 +308,7 @@ def _eager_levels(path: tuple[Any, ...], depth: int) -> tuple[Any, ...]:
     """The path with the levels before it that the query loaded already, of a relationship that follows
     itself: its first lazy load is that much further from the root than the path is long.
     """
-    return path + path[-2:] * ((depth - len(path)) // 2)
+    return path + path[-2:] * ((depth - len(path)) // 2) if follows_itself(path) else path
 
 
 def _first_table(text: str) -> str:

@@ -73,6 +73,11 @@ class RowLoads(Group):
         self.quiet = 0  # repeats with no write in between
         self.writes = -1
 
+    @property
+    def depths(self) -> set[int]:
+        """How far from the root the loads were, as lengths of their paths."""
+        return {depth for depth, _ in self.levels}
+
     def add_load(self, execution: Execution, ms: float, writes: int) -> None:
         """Count one load; ``writes`` is how many statements have written so far."""
         state = execution.state
@@ -130,4 +135,4 @@ def _digest(parameters: object) -> Hashable:
 
 def climbs(group: RowLoads) -> bool:
     """Whether each load went one level further, as when walking up a chain of parents."""
-    return len({depth for depth, _ in group.levels}) == len(group.levels) > 1
+    return len(group.depths) == len(group.levels) > 1

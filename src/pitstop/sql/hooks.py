@@ -141,10 +141,11 @@ def _execution(context: Any, site: Site) -> Execution | Origin | None:
     attributes = getattr(statement, "_propagate_attrs", None)
     if not attributes or attributes.get("compile_state_plugin") != "orm":
         return None
-    entity = getattr(attributes.get("plugin_subject"), "mapper", None)
+    subject = attributes.get("plugin_subject")
+    entity = getattr(subject, "mapper", None)
     options = context.execution_options.get("_sa_orm_load_options")
     if options is None:
-        return Origin(site, entity)
+        return Origin(site, entity, is_alias=getattr(subject, "is_aliased_class", False))
     compiled = getattr(statement, "_compile_options", None)
     path = tuple(getattr(getattr(compiled, "_current_path", None), "path", ()))
     # a peer load is one statement for all rows of a load: as an eager one of that load
@@ -156,7 +157,7 @@ def _execution(context: Any, site: Site) -> Execution | Origin | None:
     if refreshed is None and (path or outer is not None):
         return Execution("eager", site, path=path, outer=outer)
     if refreshed is None:
-        return Origin(site, entity)
+        return Origin(site, entity, is_alias=getattr(subject, "is_aliased_class", False))
     names = frozenset(getattr(compiled, "_only_load_props", None) or ())
     return Execution(
         "column",

@@ -18,7 +18,7 @@ from sqlalchemy.orm import RelationshipProperty, loading
 
 from pitstop.location import Site
 
-__all__ = ["PEER_OF", "Execution", "Lineage", "Origin", "next_run"]
+__all__ = ["PEER_OF", "Execution", "Lineage", "Origin", "is_reading_again", "next_run"]
 
 PEER_OF = "pitstop_peer_of"
 """Execution option of a peer load: the instance whose lazy load it took the place of."""
@@ -34,14 +34,15 @@ next_run: Callable[[], int] = getattr(loading, "_new_runid", _no_run)
 
 
 class Origin:
-    """One query by the user: where it was issued, and the mapper that it selects (or None)."""
+    """One query by the user: where it was issued, and the mapper that it selects, or an alias of it."""
 
-    __slots__ = ("entity", "site")
+    __slots__ = ("entity", "is_alias", "site")
     kind = "query"
 
-    def __init__(self, site: Site, entity: Any) -> None:
+    def __init__(self, site: Site, entity: Any, *, is_alias: bool = False) -> None:
         self.site = site
         self.entity = entity
+        self.is_alias = is_alias
 
 
 class Execution:
@@ -170,7 +171,7 @@ class Lineage:
         resolved = execution.like(kind=execution.kind, path=path)
         if load is not None:
             resolved.origin = load.origin
-            resolved.expired = execution.expired or _is_reading_again(load.execution)
+            resolved.expired = execution.expired or is_reading_again(load.execution)
         if execution.kind == "lazy":
             self._note(_Load(resolved, resolved.origin, path, len(here)), run)
         else:
@@ -202,7 +203,7 @@ class Lineage:
         self._loads.append(load)
 
 
-def _is_reading_again(execution: Execution | Origin) -> bool:
+def is_reading_again(execution: Execution | Origin) -> bool:
     """Whether a whole row was read again, of which the key was expired as well."""
     if not isinstance(execution, Execution) or not execution.expired or execution.user_refresh:
         return False

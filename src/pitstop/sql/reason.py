@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pitstop.sql.lineage import Execution
+from pitstop.sql.lineage import Execution, Origin
 
-__all__ = ["column_reason", "is_asked", "is_created"]
+__all__ = ["column_reason", "is_asked", "is_created", "is_of_alias"]
 
 
 def column_reason(execution: Execution, selected: Any) -> str:
@@ -41,6 +41,15 @@ def _has_strategy(state: Any, attribute: Any, strategy: tuple[str, object]) -> b
         for option in state.load_options
         for element in getattr(option, "context", ())
     )
+
+
+def is_of_alias(path: tuple[Any, ...], origin: Origin | None) -> bool:
+    """Whether the query selects an alias of the class that a path begins with, or of its base class."""
+    if getattr(path[0], "is_aliased_class", False):
+        return True
+    if origin is None or origin.entity is None or not origin.is_alias:
+        return False
+    return bool(path[0].mapper.isa(origin.entity))
 
 
 def is_created(state: Any) -> bool:

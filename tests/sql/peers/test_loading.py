@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, select
-from sqlalchemy.exc import DBAPIError, MissingGreenlet, StatementError
+from sqlalchemy.exc import DBAPIError, MissingGreenlet, PendingRollbackError, StatementError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -172,6 +172,19 @@ def test_errors_of_the_database(postgresql_url: URL) -> None:
             _ = authors[0].posts
         assert queries.count == 1
         session.rollback()
+
+
+def test_a_transaction_that_has_failed(postgresql_url: URL, caplog: pytest.LogCaptureFixture) -> None:
+    """A session that must be rolled back first says so, and peer loading goes on afterwards."""
+    engine = create_engine(postgresql_url, poolclass=NullPool)
+    with Session(engine) as session, peer_loading(session):
+        authors = session.scalars(AUTHORS).all()
+        session.connection().invalidate()
+        with pytest.raises(PendingRollbackError):
+            _ = authors[0].posts
+        assert not caplog.records
+        session.rollback()
+        assert statements(session) == 2
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,16 @@ class Node(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     parent: Mapped[Optional["Node"]] = relationship(back_populates="children", remote_side=[id])
     children: Mapped[list["Node"]] = relationship(back_populates="parent", order_by="Node.id")
+    words: Mapped[str] = mapped_column(default="words", deferred=True)
+    leaves: Mapped[list["Leaf"]] = relationship(order_by="Leaf.id")
+
+
+class Leaf(Base):
+    """One to each node."""
+
+    __tablename__ = "leaf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node_id: Mapped[int] = mapped_column(ForeignKey("node.id"))
 
 
 class Album(Base):

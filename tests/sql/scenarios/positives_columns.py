@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import (
     Session,
+    aliased,
     defaultload,
     defer,
     joinedload,
@@ -15,7 +16,7 @@ from sqlalchemy.orm import (
     undefer_group,
 )
 
-from tests.sql.scenarios.models import Author, Company, Employee, Engineer, Manager, Note, Post
+from tests.sql.scenarios.models import Author, Comment, Company, Employee, Engineer, Manager, Note, Post
 from tests.sql.scenarios.record import COLUMN, LAZY, REPEATED, Expect, Scenario, make_positive
 
 SCENARIOS: list[Scenario] = []
@@ -195,3 +196,27 @@ def relation_of_rows_made_here(session: Session, options: Any = ()) -> list[Any]
     session.add_all(notes)
     session.commit()
     return [len(note.remarks) for note in notes]  # <touch>
+
+
+@positive(
+    Expect("Author", "biography", 2, kinds=COLUMN),
+    Expect("Author", "biography", 2, kinds=COLUMN),
+    cured=2,
+    reference=lambda: [
+        defaultload(Post.author).undefer(Author.biography),
+        defaultload(Post.comments).defaultload(Comment.writer).undefer(Author.biography),
+    ],
+)
+def deferred_column_by_two_ways(session: Session, options: Any = ()) -> list[Any]:
+    ways = (joinedload(Post.author), selectinload(Post.comments).joinedload(Comment.writer))
+    statement = select(Post).where(Post.id.in_((13, 16))).order_by(Post.id).options(*ways, *options)
+    posts = session.scalars(statement).all()  # <query>
+    people = [post.author for post in posts] + [each.writer for post in posts for each in post.comments]
+    return [author.biography for author in people]  # <touch>
+
+
+@positive(Expect("Author", "biography", 6, kinds=COLUMN, curable=False))
+def deferred_column_of_an_alias(session: Session, options: Any = ()) -> list[Any]:
+    writer = aliased(Author)
+    authors = session.scalars(select(writer).order_by(writer.id).options(*options)).all()  # <query>
+    return [author.biography for author in authors]  # <touch>

@@ -120,3 +120,29 @@ def deeper_than_the_query_says(session: Session, options: Any = ()) -> list[Any]
     statement = select(Node).where(Node.parent_id.is_(None))
     root = session.scalars(statement.options(selectinload(Node.children), *options)).one()  # <query>
     return names(root)
+
+
+@positive(
+    Expect("Node", "children", 10),
+    Expect("Node", "leaves", 9, touch="other"),
+    Expect("Node", "words", 9, kinds=COLUMN, touch="words"),
+    cured=8,  # the root's own leaf and words are left, which are no N+1
+    reference=lambda: [
+        selectinload(Node.leaves),
+        undefer(Node.words),
+        selectinload(Node.children, recursion_depth=-1).options(
+            selectinload(Node.leaves), undefer(Node.words)
+        ),
+    ],
+)
+def more_on_every_level_of_a_tree(session: Session, options: Any = ()) -> list[Any]:
+    def names(node: Node) -> list[Any]:
+        mine = [
+            len(node.leaves),  # <other>
+            node.words,  # <words>
+        ]
+        return [mine, *(names(child) for child in node.children)]  # <touch>
+
+    statement = select(Node).where(Node.parent_id.is_(None)).options(*options)
+    root = session.scalars(statement).one()  # <query>
+    return names(root)

@@ -20,6 +20,7 @@ from tests.sql.scenarios.models import (
     Good,
     Invoice,
     Label,
+    Leaf,
     Line,
     Manager,
     Node,
@@ -67,6 +68,7 @@ def _rows() -> dict[Any, list[dict[str, Any]]]:
             {"id": n, "name": f"node {n}", "parent_id": None if n == 1 else 1 if n < 5 else (n - 5) // 2 + 2}
             for n in range(1, 11)
         ],
+        Leaf.__table__: [{"id": n, "node_id": n} for n in range(1, 11)],
         Album.__table__: [{"id": n, "name": f"album {n}"} for n in range(1, 5)],
         Track.__table__: [
             {"id": n, "title": f"track {n}", "position": 2 - n % 3, "album_id": (n - 1) // 3 + 1}

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Result
-from sqlalchemy.exc import MissingGreenlet, NoInspectionAvailable, StatementError
+from sqlalchemy.exc import MissingGreenlet, NoInspectionAvailable, PendingRollbackError, StatementError
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session
 from sqlalchemy.orm.interfaces import MapperProperty
 
@@ -111,7 +111,7 @@ class PeerLoading(Listening):
         try:
             found = plan()
             return None if found is None else inside.in_memory(found)
-        except (StatementError, MissingGreenlet):  # the ordinary load would fail as well, and say less
+        except (StatementError, MissingGreenlet, PendingRollbackError):  # the ordinary load would fail too
             raise
         except Exception as error:  # noqa: BLE001 - whatever another version of SQLAlchemy may raise
             self._warn(error)
