@@ -14,7 +14,6 @@ from pitstop.cache.annotations import resolved
 from pitstop.cache.codec import codec_for
 from pitstop.cache.core import Core
 from pitstop.cache.databases import Database, database_of, watch_engines
-from pitstop.cache.fence import RowTags
 from pitstop.cache.function import Cached
 from pitstop.cache.function_async import AsyncCached
 from pitstop.cache.function_sync import SyncCached
@@ -25,6 +24,7 @@ from pitstop.cache.replicas import Primary, name_replica
 from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
 from pitstop.cache.responses import Responses
+from pitstop.cache.row_rules import RowTags
 from pitstop.cache.search import stored_keys
 from pitstop.cache.stats import CacheStats
 from pitstop.cache.ttl import Adaptive, Duration
