@@ -3,6 +3,7 @@
 import fnmatch
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from sqlalchemy import Engine
@@ -96,7 +97,7 @@ class Cache(Core):
         key: str | Callable[..., Any] | None = None,
         stale_for: Duration = 0.0,
         early: float = 0.0,
-        negative_ttl: float | None = None,
+        negative_ttl: Duration | None = None,
         ignore: Iterable[str] = (),
         copy: bool = False,
         track: bool = False,
@@ -113,7 +114,7 @@ class Cache(Core):
             stale_for: seconds after ``ttl`` for which an old value (of which nothing has changed) is served
                 while it is loaded anew, or when loading fails.
             early: how eagerly a popular value is loaded anew before its time is over; 1 is usual, 0 never.
-            negative_ttl: how long None is remembered; 0 not at all, None as anything else.
+            negative_ttl: how long None is remembered, as ``ttl``; 0 not at all, None as anything else.
             ignore: arguments that the value does not depend on, such as sessions.
             copy: give each caller a copy of its own; else all share one object that nobody must change.
             track: tags from the statements that run in it: rows read by primary key, tables otherwise.
@@ -126,17 +127,23 @@ class Cache(Core):
         """
         ignored = frozenset([ignore] if isinstance(ignore, str) else ignore)
         fresh = self._fresh(ttl)
+        negative = None if negative_ttl is None else lifetime.seconds_or_none(negative_ttl)
+        _check("early", early, 0, inf)
+        _check("compression", compression, 1, 22)
 
         def decorate(function: Callable[..., Any]) -> Any:
             keys = KeyMaker(function, namespace=namespace, ignore=ignored, key=key)
             keys.check_templates(tags)
+            number = self._namesakes.number(keys.identity, function)
+            if number:
+                keys.set_apart(number)
             recipe = Recipe(
                 name=keys.name,
                 namespace=namespace,
                 codec=codec_for(resolved(function).get("return", Any), function=keys.name),
                 ttl=fresh,
-                stale_for=lifetime.seconds(stale_for) if stale_for else 0.0,
-                negative_ttl=negative_ttl,
+                stale_for=lifetime.seconds_or_none(stale_for),
+                negative_ttl=negative,
                 early=early,
                 level=compression,
                 track=track,
@@ -224,7 +231,7 @@ class Cache(Core):
             namespace=namespace,
             codec=PageCodec(bytes, function="cache.responses"),
             ttl=self._fresh(ttl),
-            stale_for=lifetime.seconds(stale_for) if stale_for else 0.0,
+            stale_for=lifetime.seconds_or_none(stale_for),
         )
         self._watch(track=False)
         counts = self._stats.of(namespace)
@@ -454,6 +461,11 @@ class Cache(Core):
         if isinstance(ttl, Adaptive):
             return ttl
         return self._default_ttl if ttl is None else lifetime.seconds(ttl)
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise SettingsError(f"{name}={value!r} is no number from {least:g} to {most:g}")
 
 
 def _sync(engine: "Engine | AsyncEngine") -> Engine:

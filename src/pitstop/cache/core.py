@@ -24,6 +24,7 @@ from pitstop.cache.function import Cached
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Memory
+from pitstop.cache.namesakes import Namesakes
 from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.parts import Lease, Parts
 from pitstop.cache.plain import PlainValues
@@ -76,6 +77,7 @@ class Core:
         self._stats = Stats()
         self._commands = Commands(namespace)
         self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
+        self._namesakes = Namesakes()
         self._events: dict[str, dict[str, None]] = {}
         self._client = Client(redis) if redis is not None and self.enabled else None
         self._keeping: dict[bytes, tuple[str, float]] = {}
