@@ -85,3 +85,16 @@ async def test_none_is_remembered_for_a_duration(cache: Cache) -> None:
     nothing()
     nothing()
     assert calls == [1]
+
+
+async def test_names_are_strings_one_by_one(cache: Cache) -> None:
+    """A list where names are given one by one, or a string where a list is, names something else: refused."""
+    tags: Any = ["order:7"]
+    with pytest.raises(SettingsError, match="arguments of their own"):
+        await cache.invalidate(tags)
+    with pytest.raises(SettingsError, match="arguments of their own"):
+        await cache.delete(tags)
+    with pytest.raises(SettingsError, match="write a list"):
+        await cache.set("key", 1, tags="order:7")
+    with pytest.raises(SettingsError, match="write a list"):
+        cache.depends("sold", on="order:7")

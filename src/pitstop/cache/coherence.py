@@ -229,7 +229,7 @@ class Coherence:
         self._acknowledgements.pop(fence, None)
 
     def _run(self) -> None:
-        attempt = 0
+        attempt, said = 0, ""
         while not self._stop.is_set():
             try:
                 self._hold()
@@ -237,11 +237,16 @@ class Coherence:
                 if self.holder or not attempt:
                     log.warning("the cache goes on without Redis: %s", error)
             except CacheError as error:
-                log.error("the cache does not use Redis: %s", error)
+                if str(error) != said:  # it may stay so for long
+                    log.error("the cache does not use Redis: %s", error)
+                said = str(error)
                 attempt = len(_PAUSES)
             except Exception:
                 log.exception("the cache's connection to Redis failed")
-            attempt = 0 if self.holder else attempt + 1
+            if self.holder:
+                attempt, said = 0, ""
+            else:
+                attempt += 1
             self._lose()
             self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
 
