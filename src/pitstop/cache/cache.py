@@ -468,9 +468,7 @@ def _names(what: str, given: Iterable[object]) -> list[str]:
     names = list(given)
     for each in names:
         if not isinstance(each, str):
-            raise SettingsError(
-                f"{what} {each!r} is no string; give each of several as an argument of its own"
-            )
+            raise SettingsError(f"{what} {each!r} is no string; give several as arguments of their own")
     return cast("list[str]", names)
 
 
