@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pitstop.cache import arguments
 from pitstop.cache import ttl as lifetime
 from pitstop.cache import warm as warming
 from pitstop.cache.annotations import resolved
@@ -128,8 +129,8 @@ class Cache(Core):
         ignored = frozenset([ignore] if isinstance(ignore, str) else ignore)
         fresh = self._fresh(ttl)
         negative = None if negative_ttl is None else lifetime.seconds_or_none(negative_ttl)
-        _check("early", early, 0, inf)
-        _check("compression", compression, 1, 22)
+        arguments.number("early", early, 0, inf)
+        arguments.number("compression", compression, 1, 22)
 
         def decorate(function: Callable[..., Any]) -> Any:
             keys = KeyMaker(function, namespace=namespace, ignore=ignored, key=key)
@@ -244,7 +245,7 @@ class Cache(Core):
         """
         notes = current_notes()
         if notes is not None:
-            notes.depend(with_families(tuple(_names("tag", tags))))
+            notes.depend(with_families(tuple(arguments.names("tag", tags))))
 
     async def invalidate(self, *tags: str) -> None:
         """Invalidate everything that carries one of these tags; a family (``"order"``) all of its tags.
@@ -254,11 +255,11 @@ class Cache(Core):
         Raises:
             RedisUnavailable: with ``on_fence_failure="refuse"``, Redis cannot be told now. It is told later.
         """
-        await self._invalidation.tags(map(user_tag, _names("tag", tags)))
+        await self._invalidation.tags(map(user_tag, arguments.names("tag", tags)))
 
     async def invalidate_namespace(self, *namespaces: str) -> None:
         """Invalidate everything in these namespaces, as :meth:`invalidate` does."""
-        await self._invalidation.tags(map(namespace_tag, _names("namespace", namespaces)))
+        await self._invalidation.tags(map(namespace_tag, arguments.names("namespace", namespaces)))
 
     async def invalidate_pattern(self, pattern: str) -> int:
         """Drop the values whose keys match a pattern (``"user:*"``); searches Redis by SCAN.
@@ -290,7 +291,7 @@ class Cache(Core):
 
     def depends(self, event: str, *, on: Iterable[str]) -> None:
         """What an event concerns: :meth:`publish` of it invalidates these tags and namespaces."""
-        self._events.setdefault(event, {}).update(dict.fromkeys(_listed("on", on)))
+        self._events.setdefault(event, {}).update(dict.fromkeys(arguments.listed("on", on)))
 
     async def publish(self, event: str) -> None:
         """Something happened: invalidate what :meth:`depends` says.
@@ -407,11 +408,13 @@ class Cache(Core):
             return False
         self._begin()
         fresh = self._default_ttl if ttl is None else lifetime.seconds(ttl)
-        return await self._plain.set_many(values, fresh=fresh, tags=with_families(_listed("tags", tags)))
+        return await self._plain.set_many(
+            values, fresh=fresh, tags=with_families(arguments.listed("tags", tags))
+        )
 
     async def delete(self, *keys: str) -> None:
         """Drop the values of keys; when it returns, no process serves them."""
-        await self._invalidation.drop(_names("key", keys))
+        await self._invalidation.drop(arguments.names("key", keys))
 
     async def warm(
         self,
@@ -461,27 +464,6 @@ class Cache(Core):
         if isinstance(ttl, Adaptive):
             return ttl
         return self._default_ttl if ttl is None else lifetime.seconds(ttl)
-
-
-def _names(what: str, given: Iterable[object]) -> list[str]:
-    """Names that were given one by one: a list among them would name nothing, and drop nothing."""
-    names = list(given)
-    for each in names:
-        if not isinstance(each, str):
-            raise SettingsError(f"{what} {each!r} is no string; give several as arguments of their own")
-    return cast("list[str]", names)
-
-
-def _listed(name: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Names that were given as a list: a string would be one of letters."""
-    if isinstance(given, str):
-        raise SettingsError(f"{name} is {given!r}; write a list: {name}=[{given!r}]")
-    return tuple(_names(name, given))
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise SettingsError(f"{name}={value!r} is no number from {least:g} to {most:g}")
 
 
 def _sync(engine: "Engine | AsyncEngine") -> Engine:

@@ -269,7 +269,7 @@ class Coherence:
         wire = Wire(address, connect_seconds=_CONNECT_SECONDS)
         self._wire = wire
         holder = os.urandom(8).hex().encode()
-        run_id = self._inspect(wire)
+        run_id = self._client.trust_servers(self._inspect(wire), seconds=self._policy.lease)
         wire.send((b"SUBSCRIBE", self._commands.channel, self._commands.inbox(holder)))
         self._distrusted = False
         self._recover()
@@ -340,10 +340,10 @@ class Coherence:
 
         def renewed(reply: Any) -> None:
             if reply != 1:
-                raise RedisUnavailable("the lease had run out; everything in memory is dropped")
+                raise RedisUnavailable("the lease or its epoch is over; everything in memory is dropped")
             self._grant(sent)
 
-        renew = self._commands.renew(self.holder, lease=self._policy.lease)
+        renew = self._commands.renew(self.holder, self.epoch, lease=self._policy.lease)
         self._send(wire, in_full(renew) or renew, renewed)
 
     def _send(self, wire: Wire, command: tuple[bytes, ...], heard: Callable[[Any], None]) -> None:
@@ -354,6 +354,8 @@ class Coherence:
         while (left := until - clock()) > 0 and not self._stop.is_set():
             if self._distrusted:
                 raise RedisUnavailable("something waits to be told to Redis")
+            if self._client.servers.strange:
+                raise RedisUnavailable("a server of the cluster has been replaced: what it holds may be old")
             for frame in wire.receive(left):
                 self._hear(wire, frame)
             if self._approved == self.holder != self._trusted:
