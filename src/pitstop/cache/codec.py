@@ -100,6 +100,10 @@ class Codec(ABC):
             raise self._refusal(f"{found}; return what the annotation says, or say what is returned")
         return payload
 
+    def of_session(self, kind: type) -> UncacheableValue:
+        """The error for a value that holds an object of a mapped class."""
+        return self._refusal(f"the value holds a {kind.__qualname__}, which {_MAPPED}")
+
     @abstractmethod
     def _encoded(self, value: Any) -> bytes: ...
 

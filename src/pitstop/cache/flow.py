@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from pitstop.cache import ttl
+from pitstop.cache.annotations import mapped_in
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
@@ -236,11 +237,14 @@ class Flows(Looks):
         try:
             return request.recipe.codec.checked_encode(called.value)
         except UncacheableValue as error:
-            notes.refuse("its value cannot be stored")
-            if request.recipe.name not in self._unstorable:
-                self._unstorable.add(request.recipe.name)
-                log.error("a value is not kept: %s", error)
+            self._refuse_value(request, notes, error)
             return b""
+
+    def _refuse_value(self, request: Request, notes: Notes, error: UncacheableValue) -> None:
+        notes.refuse("its value cannot be stored")
+        if request.recipe.name not in self._unstorable:
+            self._unstorable.add(request.recipe.name)
+            log.error("a value is not kept: %s", error)
 
     def _notes(self, request: Request, start: int) -> Notes:
         notes = Notes(self._changes, start=start, track=request.recipe.track)
@@ -339,6 +343,9 @@ class Flows(Looks):
         self._stats.of(request.recipe.namespace).loads += 1
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        kind = mapped_in(called.value)
+        if kind is not None:
+            self._refuse_value(request, notes, request.recipe.codec.of_session(kind))
         if called.error is not None or not self._may_keep(request, called, notes):
             return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)
