@@ -20,6 +20,11 @@ class Item(Base):
     name: Mapped[str]
 
 
+class Other(Base):
+    __tablename__ = "transaction_other"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
 class Diary:
     """A participant that notes what it is told, and what another connection sees at that moment."""
 
@@ -148,6 +153,10 @@ def test_savepoint_rolled_back_drops_its_own(engine: sa.Engine) -> None:
         (sa.insert(Item).values(name="x"), {"transaction_item"}),
         (sa.text("update transaction_item set name = 'x'"), {"*"}),
         (sa.text("with x as (select 1) delete from transaction_item"), {"*"}),
+        (sa.text("select 1; delete from transaction_item"), {"*"}),
+        (sa.text("explain analyze delete from transaction_item"), {"*"}),
+        (sa.text("delete from transaction_item returning name").columns(Item.name), {"*"}),
+        (sa.select(Item).from_statement(sa.delete(Item).returning(Item)), {"transaction_item"}),
     ],
 )
 def test_bulk_statements_name_their_table(engine: sa.Engine, statement: Any, tables: set[str]) -> None:
@@ -220,3 +229,26 @@ async def test_async_session(database_url: str) -> None:
         await session.commit()
     await engine.dispose()
     assert diary.calls == ["before", "after"]
+
+
+def test_a_session_of_two_databases(engine: sa.Engine) -> None:
+    """A session with an engine for each class commits; each connection that wrote is told of."""
+    diary, other = Diary(), sa.create_engine(engine.url)
+    leave = join(diary, Session)
+    with Session(binds={Item: engine, Other: other}) as session:
+        session.add_all([Item(name="a"), Other(id=1)])
+        session.commit()
+    leave()
+    other.dispose()
+    assert diary.calls == ["before", "before", "after", "after"]
+
+
+def test_what_a_later_listener_writes_is_told(engine: sa.Engine) -> None:
+    """A listener that writes when the participant was told already: it is told of that as well."""
+    diary = Diary()
+    with _joined(engine, diary)() as session:
+        sa.event.listen(session, "before_commit", lambda s: s.execute(sa.update(Item).values(name="late")))
+        session.add(Item(name="a"))
+        session.commit()
+    assert diary.calls == ["before", "before", "after", "after"]
+    assert [each.tables for _, each in diary.notes[:2]] == [set(), {"transaction_item"}]

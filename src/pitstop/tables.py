@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Table, UpdateBase
+from sqlalchemy import ForeignKeyConstraint, Table, TextClause, TextualSelect, UpdateBase
+from sqlalchemy.orm import FromStatement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 __all__ = ["UNKNOWN_TABLE", "tables_written"]
@@ -11,8 +12,11 @@ __all__ = ["UNKNOWN_TABLE", "tables_written"]
 UNKNOWN_TABLE = "*"
 _CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
 _FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
+_EXECUTED = re.compile(
+    r"\banaly[sz]e\b.*\b(insert|update|delete|merge|create|execute|refresh)\b", re.DOTALL | re.I
+)
 _READING = frozenset(
-    """select values show table explain set reset savepoint release rollback begin start lock fetch declare
+    """select values show table set reset savepoint release rollback begin start lock fetch declare
     close listen unlisten notify""".split()  # noqa: SIM905
 )
 
@@ -30,13 +34,17 @@ def tables_written(context: Any, statement: str) -> list[str]:
     compiled = context.compiled if context is not None else None
     if compiled is None or not isinstance(compiled, SQLCompiler) or compiled.isplaintext:
         return [] if _only_reads(statement) else [UNKNOWN_TABLE]
-    written = [
-        each for each in (compiled.statement, *_common_tables(compiled)) if isinstance(each, UpdateBase)
-    ]
-    return list(dict.fromkeys(name for each in written for name in _changed_by(each)))
+    parts = (compiled.statement, *_common_tables(compiled))
+    return list(dict.fromkeys(name for each in parts for name in _changed_by(each)))
 
 
-def _changed_by(statement: UpdateBase) -> list[str]:
+def _changed_by(statement: Any) -> list[str]:
+    while isinstance(statement, FromStatement | TextualSelect):  # entities or columns of what it returns
+        statement = statement.element
+    if isinstance(statement, TextClause):
+        return [] if _only_reads(statement.text) else [UNKNOWN_TABLE]
+    if not isinstance(statement, UpdateBase):
+        return []
     table = statement.table
     if not isinstance(table, Table):
         return [UNKNOWN_TABLE]
@@ -68,6 +76,13 @@ def _common_tables(compiled: SQLCompiler) -> list[Any]:
     return [each.element for each in compiled.ctes or ()]
 
 
-def _only_reads(statement: str) -> bool:
-    verb = _FIRST_WORD.match(statement)
-    return verb is None or verb[1].lower() in _READING
+def _only_reads(text: str) -> bool:
+    return all(map(_reads, text.split(";")))  # one that lies within a string says no more than "may write"
+
+
+def _reads(statement: str) -> bool:
+    found = _FIRST_WORD.match(statement)
+    verb = "" if found is None else found[1].lower()
+    if verb == "explain":
+        return _EXECUTED.search(statement) is None
+    return not verb or verb in _READING

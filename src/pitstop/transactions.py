@@ -9,10 +9,10 @@ connection without a session it has to do: what comes next on that connection te
 import logging
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, ExceptionContext, Pool, Table, event, inspect
+from sqlalchemy import Connection, Delete, Engine, ExceptionContext, Insert, Pool, Table, event, inspect
 from sqlalchemy.orm import Session, SessionTransaction, object_mapper
 
 from pitstop.tables import tables_written
@@ -44,17 +44,24 @@ class Changes:
     notes: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.dirty or self.deleted or self.tables)
+        return bool(self.new or self.dirty or self.deleted or self.tables or self.notes)
 
 
 class Participant(Protocol):
     """What takes part. Called once per transaction that wrote something, savepoints not counted apart; each
     time with the same ``changes``.
 
+    Once more, with ``changes`` of their own, for each further database that a session wrote to, and for what
+    others wrote during its commit.
+
     A participant may also have ``note(kind, instance, before)``: called at each flush for each written
     object. ``kind`` is ``"new"``, ``"dirty"`` or ``"deleted"``, and ``before`` are the values that changed
     attributes had before, those of a deleted object too (``UNKNOWN`` where they were not loaded). The
     strings that it returns are collected in ``Changes.notes``.
+
+    And ``link(session, table, rows)``: called after a flush for each statement in it that inserted or deleted
+    rows of an association table, with its parameters, by column; its strings are collected as well. Without
+    it that table is one of ``Changes.tables``.
     """
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:
@@ -80,7 +87,7 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
     """
     listener = _Listener(participant)
     hooks: list[tuple[Any, str, Callable[..., None]]] = [(session, *each) for each in listener.hooks()]
-    hooks += [(Engine, "begin", listener.on_begin), (Engine, "before_cursor_execute", listener.on_statement)]
+    hooks += listener.engine_hooks()
     if session is Session:
         hooks += _Connections(participant, key=listener.key).hooks()
     for target, name, hook in hooks:
@@ -95,12 +102,23 @@ def join(participant: Participant, session: Any = Session) -> Callable[[], None]
 
 
 class _Ledger:
-    """What one session has flushed in its transaction, with the savepoints each entry stands under."""
+    """What one session has flushed in its transaction, with the savepoints each entry stands under.
+
+    Attributes:
+        entries: what the participant was not told yet.
+        connections: those that it wrote on.
+        told: what the participant was told before the commit.
+        telling: whether it is being told: what it executes is its own.
+        links: the association tables that the flush under way has written, with the rows.
+    """
 
     def __init__(self) -> None:
         self.entries: list[tuple[tuple[SessionTransaction, ...], str, Any]] = []
-        self.sealed: Changes | None = None
+        self.connections: list[Connection] = []
+        self.told: list[Changes] = []
+        self.telling = False
         self.flushing = False
+        self.links: list[tuple[str, list[dict[str, Any]]]] = []
 
     def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
         savepoints = _savepoints(session)
@@ -109,11 +127,16 @@ class _Ledger:
     def drop(self, savepoint: SessionTransaction) -> None:
         self.entries = [entry for entry in self.entries if savepoint not in entry[0]]
 
-    def seal(self) -> Changes:
-        """What was written, now that nothing more will be."""
-        if self.sealed is None:
-            self.sealed = self.changes()
-        return self.sealed
+    def tell(self, participant: Participant, connections: Iterable[Connection]) -> None:
+        """Tell the participant what it does not know yet, once for each connection."""
+        changes, self.entries = self.changes(), []
+        self.telling = True
+        try:
+            for connection in connections if changes else ():
+                self.told.append(replace(changes))
+                participant.before_commit(connection, self.told[-1])
+        finally:
+            self.telling = False
 
     def changes(self) -> Changes:
         found: dict[str, dict[Any, Any]] = {"new": {}, "dirty": {}, "deleted": {}, "tables": {}, "notes": {}}
@@ -167,6 +190,13 @@ class _Listener:
             ("after_transaction_end", self.after_transaction_end),
         ]
 
+    def engine_hooks(self) -> list[tuple[Any, str, Callable[..., None]]]:
+        return [
+            (Engine, "begin", self.on_begin),
+            (Engine, "before_cursor_execute", self.on_statement),
+            (Engine, "commit", self.on_commit),
+        ]
+
     def ledger(self, session: Session) -> _Ledger:
         ledger = session.info.get(self.key)
         if ledger is None:
@@ -191,6 +221,9 @@ class _Listener:
             if note is not None:
                 for each in instances:
                     ledger.add(session, "notes", note(kind, each, {} if kind == "new" else _before(each)))
+        links, ledger.links = ledger.links, []
+        for table, rows in links:
+            ledger.add(session, "notes", self.participant.link(session, table, rows))  # type: ignore[attr-defined]
 
     def on_begin(self, connection: Connection) -> None:
         connection.info.pop(self.key, None)
@@ -207,28 +240,45 @@ class _Listener:
         names = tables_written(context, statement)
         if names:
             connection.info.setdefault((self.key, "tables"), set()).update(names)
-        if session is None:
+        if session is None or (self.key in session.info and session.info[self.key].telling):
             return
-        if names and self.key in session.info and _is_of_flush(session.info[self.key], context):
-            names = _not_noted(names, session)
         if names:
-            self.ledger(session).add(session, "tables", names)
+            self.note_tables(session, connection, names, context)
+
+    def note_tables(self, session: Session, connection: Connection, names: list[str], context: Any) -> None:
+        ledger = self.ledger(session)
+        if connection not in ledger.connections:
+            ledger.connections.append(connection)
+        if _is_of_flush(ledger, context):
+            names = _not_noted(names, session)
+        elif ledger.flushing and hasattr(self.participant, "link"):
+            own = _rows_of(context)
+            if own is not None:
+                ledger.links.append((own, context.compiled_parameters))
+                names = [each for each in names if each != own]
+        ledger.add(session, "tables", names)
 
     def before_commit(self, session: Session) -> None:
         if session.in_nested_transaction():
             return
         session.flush()
         ledger = session.info.get(self.key)
-        changes = ledger.seal() if ledger is not None else None
-        if changes:
-            self.participant.before_commit(session.connection(), changes)
+        if ledger is not None and ledger.entries:
+            ledger.tell(self.participant, ledger.connections or [session.connection()])
+
+    def on_commit(self, connection: Connection) -> None:
+        """COMMIT itself comes next: listeners after ours may have written during the session's commit."""
+        of = connection.info.get(self.key)
+        session = of() if of is not None else None
+        ledger = session.info.get(self.key) if session is not None else None
+        if ledger is not None and ledger.told and ledger.entries:
+            ledger.tell(self.participant, [connection])
 
     def after_commit(self, session: Session) -> None:
         if session.in_nested_transaction():
             return
         ledger = session.info.pop(self.key, None)
-        changes = ledger.seal() if ledger is not None else None
-        if changes:
+        for changes in ledger.told if ledger is not None else ():
             try:
                 self.participant.after_commit(changes)
             except Exception:
@@ -246,9 +296,9 @@ class _Listener:
         if transaction.parent is not None:
             return
         ledger = session.info.pop(self.key, None)
-        changes = ledger.seal() if ledger is not None else None
-        if changes:
-            self.participant.after_rollback(changes)
+        if ledger is not None:
+            for changes in ledger.told or filter(None, [ledger.changes()]):
+                self.participant.after_rollback(changes)
 
 
 class _Connections:
@@ -342,6 +392,13 @@ def _is_autocommit(connection: Connection) -> bool:
 def _is_of_flush(ledger: _Ledger, context: Any) -> bool:
     """A statement that writes flushed objects: those are noted themselves. Bulk methods flush none."""
     return ledger.flushing and "compiled_cache" in context.execution_options
+
+
+def _rows_of(context: Any) -> str | None:
+    """The table of a statement whose parameters are its rows, as those of association tables are."""
+    statement = getattr(context.compiled, "statement", None)
+    plain = isinstance(statement, Insert | Delete) and isinstance(statement.table, Table)
+    return statement.table.fullname if plain else None  # type: ignore[union-attr]
 
 
 def _not_noted(names: list[str], session: Session) -> list[str]:

@@ -1,6 +1,7 @@
 """The cache on a Redis Cluster: values, tokens, locks and leases lie on several nodes."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pitstop.cache import Cache
-from tests.cache.cluster import OwnCluster
+from pitstop.cache.commands import Commands
+from pitstop.cache.redis.discovery import slot
+from pitstop.cache.request import user_tag
+from tests.cache.cluster import MASTERS, SLOTS, OwnCluster
+from tests.cache.conftest import OpenCache
+from tests.cache.wait import SECONDS
 
 
 class Base(DeclarativeBase):
@@ -112,3 +118,44 @@ async def test_a_commit_is_seen_everywhere(both: tuple[Cache, Cache], database_u
             await session.commit()
         assert [await each(1) for each in functions] == [str(n)] * 4
     await engine.dispose()
+
+
+async def test_a_node_that_forgets_brings_nothing_back(
+    own_cluster: OwnCluster, open_cache: OpenCache
+) -> None:
+    """A replica takes over without the last writes, the other nodes go on: nobody trusts its tokens."""
+    for node in own_cluster.nodes:
+        node.command("CONFIG", "SET", "cluster-require-full-coverage", "no")
+    name = uuid.uuid4().hex
+    here, there = (open_cache(redis=own_cluster.url, namespace=name, local_items=0) for _ in range(2))
+    await here.start()
+    await there.start()
+    tag = next(tag for tag in map(str, range(1000)) if owner_of(Commands(name).token(user_tag(tag))) == 0)
+    assert owner_of(Commands(name).epoch) != 0
+    state = ["open"]
+
+    async def state_of() -> str:
+        return state[0]
+
+    cached = there.cached(ttl=600, tags=[tag])(state_of)
+    assert [await cached(), await cached()] == ["open", "open"]
+    victim, heir = own_cluster.nodes[0], own_cluster.nodes[MASTERS]
+    heir.freeze()
+    victim.command("CLIENT", "KILL", "TYPE", "replica")
+    state[0] = "paid"
+    await here.invalidate(tag)
+    victim.stop(kill=True)
+    heir.thaw()
+    own_cluster.settle()
+    hits = there.stats().namespaces["default"].redis_hits
+    end = time.monotonic() + SECONDS
+    while there.stats().namespaces["default"].redis_hits == hits:
+        assert await cached() == "paid"
+        assert time.monotonic() < end, f"not kept again within {SECONDS:g} s"
+        await asyncio.sleep(0.01)
+    assert await cached() == "paid"
+
+
+def owner_of(key: bytes) -> int:
+    """The number of the master that has a key at the beginning."""
+    return slot(key) * MASTERS // SLOTS

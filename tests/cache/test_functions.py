@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from pitstop.cache import TTL_BY_KIND, Adaptive, Cache
 from pitstop.errors import SettingsError, UncacheableValue, UnkeyableArgument
 from tests.cache.conftest import OpenCache
+from tests.cache.shop import Order
 
 
 class Product(BaseModel):
@@ -353,6 +355,20 @@ async def test_unkeyable_arguments(cache: Cache) -> None:
         @cache.cached(ttl=60)
         async def g(a: Opaque) -> int:
             return 1
+
+
+@pytest.mark.parametrize("wrap", [lambda row: row, lambda row: [row], lambda row: {"row": row}])
+async def test_an_object_of_a_session_is_not_kept(
+    cache: Cache, caplog: pytest.LogCaptureFixture, wrap: Callable[[Any], Any]
+) -> None:
+    """It is returned and not kept, with and without Redis, and the log says what to return instead."""
+
+    @cache.cached()
+    async def row():  # type: ignore[no-untyped-def]
+        return wrap(Order(id=1, total=5))
+
+    assert await row() is not await row()
+    assert "belongs to a session" in caplog.text
 
 
 async def test_a_value_that_cannot_be_kept(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:

@@ -195,6 +195,20 @@ async def test_a_wrong_password(
         server.stop()
 
 
+async def test_a_full_server_is_told_of_once(
+    open_cache: OpenCache, own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server without memory refuses what the cache writes: calls go on, and the log has one line of it."""
+    own_redis.command("CONFIG", "SET", "maxmemory", 1000)
+    count = Count(open_cache(redis=own_redis.url))
+    with pytest.raises(RedisUnavailable):
+        await count.cache.start(seconds=2)  # some ten attempts
+    assert [await count.f(1), await count.f(1)] == [1, 2]
+    told = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert "OOM" in told[0]
+    assert len(told) == len(set(told))
+
+
 async def test_a_server_that_evicts_anything(
     open_cache: OpenCache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,16 @@ from typing import Any, Literal
 import msgspec
 import pydantic
 
-__all__ = ["describe", "field_types", "is_mapped", "parts", "reachable", "resolved", "unkeyable_class"]
+__all__ = [
+    "describe",
+    "field_types",
+    "is_mapped",
+    "mapped_in",
+    "parts",
+    "reachable",
+    "resolved",
+    "unkeyable_class",
+]
 
 _UNRESOLVED = (NameError, AttributeError, TypeError, SyntaxError, ImportError, LookupError, ValueError)
 
@@ -73,6 +82,13 @@ def _evaluated(raw: object, space: dict[str, Any]) -> object:
 def is_mapped(kind: type) -> bool:
     """Whether SQLAlchemy maps the class (its instances belong to a session)."""
     return getattr(kind, "__mapper__", None) is not None
+
+
+def mapped_in(value: object) -> type | None:
+    """The mapped class of a value, or of one among the items of a container; None if there is none."""
+    items = value.values() if isinstance(value, dict) else value
+    inside = items if isinstance(value, dict | list | tuple | set | frozenset) else ()
+    return next((type(each) for each in (value, *inside) if is_mapped(type(each))), None)  # type: ignore[misc]
 
 
 def parts(annotation: object) -> Iterator[object]:

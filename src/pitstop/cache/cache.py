@@ -3,18 +3,19 @@
 import fnmatch
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from pitstop.cache import arguments
 from pitstop.cache import ttl as lifetime
 from pitstop.cache import warm as warming
 from pitstop.cache.annotations import resolved
 from pitstop.cache.codec import codec_for
 from pitstop.cache.core import Core
 from pitstop.cache.databases import Database, database_of, watch_engines
-from pitstop.cache.fence import RowTags
 from pitstop.cache.function import Cached
 from pitstop.cache.function_async import AsyncCached
 from pitstop.cache.function_sync import SyncCached
@@ -25,6 +26,7 @@ from pitstop.cache.replicas import Primary, name_replica
 from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
 from pitstop.cache.responses import Responses
+from pitstop.cache.row_rules import RowTags
 from pitstop.cache.search import stored_keys
 from pitstop.cache.stats import CacheStats
 from pitstop.cache.ttl import Adaptive, Duration
@@ -96,7 +98,7 @@ class Cache(Core):
         key: str | Callable[..., Any] | None = None,
         stale_for: Duration = 0.0,
         early: float = 0.0,
-        negative_ttl: float | None = None,
+        negative_ttl: Duration | None = None,
         ignore: Iterable[str] = (),
         copy: bool = False,
         track: bool = False,
@@ -113,7 +115,7 @@ class Cache(Core):
             stale_for: seconds after ``ttl`` for which an old value (of which nothing has changed) is served
                 while it is loaded anew, or when loading fails.
             early: how eagerly a popular value is loaded anew before its time is over; 1 is usual, 0 never.
-            negative_ttl: how long None is remembered; 0 not at all, None as anything else.
+            negative_ttl: how long None is remembered, as ``ttl``; 0 not at all, None as anything else.
             ignore: arguments that the value does not depend on, such as sessions.
             copy: give each caller a copy of its own; else all share one object that nobody must change.
             track: tags from the statements that run in it: rows read by primary key, tables otherwise.
@@ -126,17 +128,23 @@ class Cache(Core):
         """
         ignored = frozenset([ignore] if isinstance(ignore, str) else ignore)
         fresh = self._fresh(ttl)
+        negative = None if negative_ttl is None else lifetime.seconds_or_none(negative_ttl)
+        arguments.number("early", early, 0, inf)
+        arguments.number("compression", compression, 1, 22)
 
         def decorate(function: Callable[..., Any]) -> Any:
             keys = KeyMaker(function, namespace=namespace, ignore=ignored, key=key)
             keys.check_templates(tags)
+            number = self._namesakes.number(keys.identity, function)
+            if number:
+                keys.set_apart(number)
             recipe = Recipe(
                 name=keys.name,
                 namespace=namespace,
                 codec=codec_for(resolved(function).get("return", Any), function=keys.name),
                 ttl=fresh,
-                stale_for=lifetime.seconds(stale_for) if stale_for else 0.0,
-                negative_ttl=negative_ttl,
+                stale_for=lifetime.seconds_or_none(stale_for),
+                negative_ttl=negative,
                 early=early,
                 level=compression,
                 track=track,
@@ -224,7 +232,7 @@ class Cache(Core):
             namespace=namespace,
             codec=PageCodec(bytes, function="cache.responses"),
             ttl=self._fresh(ttl),
-            stale_for=lifetime.seconds(stale_for) if stale_for else 0.0,
+            stale_for=lifetime.seconds_or_none(stale_for),
         )
         self._watch(track=False)
         counts = self._stats.of(namespace)
@@ -237,7 +245,7 @@ class Cache(Core):
         """
         notes = current_notes()
         if notes is not None:
-            notes.depend(with_families(tags))
+            notes.depend(with_families(tuple(arguments.names("tag", tags))))
 
     async def invalidate(self, *tags: str) -> None:
         """Invalidate everything that carries one of these tags; a family (``"order"``) all of its tags.
@@ -247,11 +255,11 @@ class Cache(Core):
         Raises:
             RedisUnavailable: with ``on_fence_failure="refuse"``, Redis cannot be told now. It is told later.
         """
-        await self._invalidation.tags(map(user_tag, tags))
+        await self._invalidation.tags(map(user_tag, arguments.names("tag", tags)))
 
     async def invalidate_namespace(self, *namespaces: str) -> None:
         """Invalidate everything in these namespaces, as :meth:`invalidate` does."""
-        await self._invalidation.tags(map(namespace_tag, namespaces))
+        await self._invalidation.tags(map(namespace_tag, arguments.names("namespace", namespaces)))
 
     async def invalidate_pattern(self, pattern: str) -> int:
         """Drop the values whose keys match a pattern (``"user:*"``); searches Redis by SCAN.
@@ -283,7 +291,7 @@ class Cache(Core):
 
     def depends(self, event: str, *, on: Iterable[str]) -> None:
         """What an event concerns: :meth:`publish` of it invalidates these tags and namespaces."""
-        self._events.setdefault(event, {}).update(dict.fromkeys(on))
+        self._events.setdefault(event, {}).update(dict.fromkeys(arguments.listed("on", on)))
 
     async def publish(self, event: str) -> None:
         """Something happened: invalidate what :meth:`depends` says.
@@ -400,11 +408,13 @@ class Cache(Core):
             return False
         self._begin()
         fresh = self._default_ttl if ttl is None else lifetime.seconds(ttl)
-        return await self._plain.set_many(values, fresh=fresh, tags=with_families(tuple(tags)))
+        return await self._plain.set_many(
+            values, fresh=fresh, tags=with_families(arguments.listed("tags", tags))
+        )
 
     async def delete(self, *keys: str) -> None:
         """Drop the values of keys; when it returns, no process serves them."""
-        await self._invalidation.drop(keys)
+        await self._invalidation.drop(arguments.names("key", keys))
 
     async def warm(
         self,

@@ -24,7 +24,7 @@ from pitstop.cache.annotations import describe, field_types, is_mapped, parts, r
 from pitstop.cache.sameness import difference
 from pitstop.errors import CacheError, UncacheableValue
 
-__all__ = ["Codec", "codec_for"]
+__all__ = ["Codec", "PlainCodec", "codec_for"]
 
 _MAPPED = "is mapped by SQLAlchemy and belongs to a session; return a model, dataclass or read model instead"
 _ONCE = (abc.Iterator, abc.AsyncIterable, abc.Awaitable)
@@ -100,6 +100,10 @@ class Codec(ABC):
             raise self._refusal(f"{found}; return what the annotation says, or say what is returned")
         return payload
 
+    def of_session(self, kind: type) -> UncacheableValue:
+        """The error for a value that holds an object of a mapped class."""
+        return self._refusal(f"the value holds a {kind.__qualname__}, which {_MAPPED}")
+
     @abstractmethod
     def _encoded(self, value: Any) -> bytes: ...
 
@@ -151,7 +155,7 @@ class _Nothing(Codec):
             raise ValueError(f"{len(payload)} bytes")
 
 
-class _Plain(Codec):
+class PlainCodec(Codec):
     """Without an annotation to decode by only what JSON knows is stored, and only in exactly those types."""
 
     name = "plain"
@@ -166,7 +170,8 @@ class _Plain(Codec):
         return msgspec.msgpack.decode(payload)
 
     def checked_encode(self, value: Any) -> bytes:
-        return self.encode(value)  # exact types of this kind come back as they are
+        """Exact types of this kind come back as they are: there is nothing to check."""
+        return self.encode(value)
 
     def _no_plain(self, path: str, kind: type) -> UncacheableValue:
         named = f"{kind.__module__}.{kind.__qualname__}"
@@ -243,7 +248,13 @@ class _Pydantic(Codec):
             return self._adapter.validate_json(text, by_alias=False, by_name=True)
 
 
-_EXACT: dict[object, type[Codec]] = {str: _Text, bytes: _Raw, NoneType: _Nothing, Any: _Plain, object: _Plain}
+_EXACT: dict[object, type[Codec]] = {
+    str: _Text,
+    bytes: _Raw,
+    NoneType: _Nothing,
+    Any: PlainCodec,
+    object: PlainCodec,
+}
 
 
 def codec_for(annotation: object = Any, *, function: str = "the function") -> Codec:
@@ -260,7 +271,7 @@ def codec_for(annotation: object = Any, *, function: str = "the function") -> Co
     """
     annotation = _anything(_awaited(NoneType if annotation is None else annotation))
     if annotation is inspect.Signature.empty or isinstance(annotation, (str, typing.TypeVar)):
-        return _Plain(annotation if isinstance(annotation, str) else Any, function=function)
+        return PlainCodec(annotation if isinstance(annotation, str) else Any, function=function)
     members = list(parts(annotation))
     exact = _EXACT.get(members[0]) if len(members) == 1 and isinstance(members[0], abc.Hashable) else None
     if exact is not None:

@@ -229,7 +229,7 @@ class Coherence:
         self._acknowledgements.pop(fence, None)
 
     def _run(self) -> None:
-        attempt = 0
+        attempt, said = 0, ""
         while not self._stop.is_set():
             try:
                 self._hold()
@@ -237,11 +237,16 @@ class Coherence:
                 if self.holder or not attempt:
                     log.warning("the cache goes on without Redis: %s", error)
             except CacheError as error:
-                log.error("the cache does not use Redis: %s", error)
+                if str(error) != said:  # it may stay so for long
+                    log.error("the cache does not use Redis: %s", error)
+                said = str(error)
                 attempt = len(_PAUSES)
             except Exception:
                 log.exception("the cache's connection to Redis failed")
-            attempt = 0 if self.holder else attempt + 1
+            if self.holder:
+                attempt, said = 0, ""
+            else:
+                attempt += 1
             self._lose()
             self._stop.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)])
 
@@ -264,7 +269,7 @@ class Coherence:
         wire = Wire(address, connect_seconds=_CONNECT_SECONDS)
         self._wire = wire
         holder = os.urandom(8).hex().encode()
-        run_id = self._inspect(wire)
+        run_id = self._client.trust_servers(self._inspect(wire), seconds=self._policy.lease)
         wire.send((b"SUBSCRIBE", self._commands.channel, self._commands.inbox(holder)))
         self._distrusted = False
         self._recover()
@@ -335,10 +340,10 @@ class Coherence:
 
         def renewed(reply: Any) -> None:
             if reply != 1:
-                raise RedisUnavailable("the lease had run out; everything in memory is dropped")
+                raise RedisUnavailable("the lease or its epoch is over; everything in memory is dropped")
             self._grant(sent)
 
-        renew = self._commands.renew(self.holder, lease=self._policy.lease)
+        renew = self._commands.renew(self.holder, self.epoch, lease=self._policy.lease)
         self._send(wire, in_full(renew) or renew, renewed)
 
     def _send(self, wire: Wire, command: tuple[bytes, ...], heard: Callable[[Any], None]) -> None:
@@ -349,6 +354,8 @@ class Coherence:
         while (left := until - clock()) > 0 and not self._stop.is_set():
             if self._distrusted:
                 raise RedisUnavailable("something waits to be told to Redis")
+            if self._client.servers.strange:
+                raise RedisUnavailable("a server of the cluster has been replaced: what it holds may be old")
             for frame in wire.receive(left):
                 self._hear(wire, frame)
             if self._approved == self.holder != self._trusted:

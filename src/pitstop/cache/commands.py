@@ -149,9 +149,9 @@ class Commands:
         args = [holder, run_id, fresh_token(), _ms(lease)]
         return _script("join").call([self.holders, self.epoch, self.fences], args)
 
-    def renew(self, holder: bytes, *, lease: float) -> Command:
-        """Renew a lease; 0 if it has run out or the holder was removed."""
-        return _script("renew").call([self.holders], [holder, _ms(lease)])
+    def renew(self, holder: bytes, epoch: bytes, *, lease: float) -> Command:
+        """Renew a lease; 0 if it has run out, the holder was removed, or another epoch has begun."""
+        return _script("renew").call([self.holders, self.epoch], [holder, _ms(lease), epoch])
 
     def leave(self, holder: bytes) -> Command:
         """End a lease."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from sqlalchemy import Pool, event
 from sqlalchemy.orm import Session
 
+from pitstop.cache import arguments
 from pitstop.cache import ttl as lifetime
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.coherence import Coherence, Policy
@@ -24,6 +25,7 @@ from pitstop.cache.function import Cached
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.loads import AsyncLoads, BlockingLoads
 from pitstop.cache.memory import Memory
+from pitstop.cache.namesakes import Namesakes
 from pitstop.cache.outbox import DatabaseOutbox
 from pitstop.cache.parts import Lease, Parts
 from pitstop.cache.plain import PlainValues
@@ -34,7 +36,7 @@ from pitstop.cache.stats import Stats
 from pitstop.cache.ttl import Duration
 from pitstop.cache.upkeep import Upkeep
 from pitstop.cache.watch import watch_transactions
-from pitstop.errors import RedisUnavailable, SettingsError
+from pitstop.errors import RedisUnavailable
 from pitstop.settings import load_settings
 from pitstop.transactions import join
 
@@ -64,10 +66,10 @@ class Core:
         shadow_rate: float = 0.0,
         enabled: bool | None = None,
     ) -> None:
-        _one_of("coherence", coherence, ("strict", "bounded"))
-        _one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
-        _positive("lease", lease)
-        _positive("soft_timeout", soft_timeout)
+        arguments.one_of("coherence", coherence, ("strict", "bounded"))
+        arguments.one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
+        arguments.positive("lease", lease)
+        arguments.positive("soft_timeout", soft_timeout)
         self.enabled = load_settings().cache_enabled if enabled is None else enabled
         self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
         self._default_ttl = lifetime.seconds(default_ttl)
@@ -76,6 +78,7 @@ class Core:
         self._stats = Stats()
         self._commands = Commands(namespace)
         self._functions: weakref.WeakSet[Cached[Any, Any] | ResponseCache] = weakref.WeakSet()
+        self._namesakes = Namesakes()
         self._events: dict[str, dict[str, None]] = {}
         self._client = Client(redis) if redis is not None and self.enabled else None
         self._keeping: dict[bytes, tuple[str, float]] = {}
@@ -302,16 +305,6 @@ class Core:
             self._outbox.reset_after_fork()
         for primary in self._primaries:
             primary.reset_after_fork()
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise SettingsError(f"{name}={value!r} is not above zero; give seconds")
 
 
 def hits_and_calls() -> tuple[int, int] | None:

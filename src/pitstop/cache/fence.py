@@ -1,13 +1,12 @@
 """The fence around a commit: what a session wrote is dropped by every process before the commit returns."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from string import Formatter
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, inspect, text
-from sqlalchemy.orm import Mapper
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -16,17 +15,17 @@ from pitstop.cache.driver import AsyncDriver, BlockingDriver
 from pitstop.cache.effects import Steps
 from pitstop.cache.invalidation import FENCE_SECONDS, Fence, Invalidation
 from pitstop.cache.outbox import writable
-from pitstop.cache.request import family_of, user_tag
-from pitstop.cache.tracking import row_family, row_tag, table_tag
-from pitstop.errors import FenceFailed, RedisUnavailable, SettingsError
+from pitstop.cache.request import user_tag
+from pitstop.cache.row_rules import RowRule, RowTags, tracked_tags
+from pitstop.cache.tracking import row_family, table_tag
+from pitstop.errors import FenceFailed, RedisUnavailable
 from pitstop.tables import UNKNOWN_TABLE
-from pitstop.transactions import UNKNOWN, Changes
+from pitstop.transactions import Changes
 
-__all__ = ["CommitFence", "Outbox", "RowTags"]
+__all__ = ["CommitFence", "Outbox"]
 
 log = logging.getLogger("pitstop.cache")
 
-RowTags = Callable[[Any], "str | Iterable[str]"] | Iterable[str]
 # Between fence and COMMIT the database ends a transaction whose process is frozen: it must not commit when
 # the fence has run out. A shorter time of the user's own stays.
 # What is fenced is said too: triggers need not tell of it again. And that it is, to those who have lost it.
@@ -40,122 +39,6 @@ class Outbox(Protocol):
 
     def store(self, connection: Connection, tags: tuple[str, ...]) -> bool:
         """Write them down in this transaction; False if the database has no place for them."""
-
-
-class _Rule:
-    """The tags of the rows of one model."""
-
-    def __init__(self, model: type, tags: RowTags, columns: Iterable[str]) -> None:
-        self.model = model
-        mapper: Mapper[Any] = inspect(model)
-        self.columns = _known_columns(mapper, columns)
-        self.tables = frozenset(each.fullname for each in mapper.tables if isinstance(each, Table))
-        self._tags = (
-            tags if callable(tags) else _template_tags(tuple([tags] if isinstance(tags, str) else tags))
-        )
-        self.families = self._probed()
-
-    def concerns(self, kind: str, instance: Any, before: Mapping[str, Any]) -> bool:
-        """Whether a written row counts: of a changed one perhaps only some attributes do."""
-        if not isinstance(instance, self.model):
-            return False
-        return kind != "dirty" or not self.columns or not self.columns.isdisjoint(before)
-
-    def of(self, instance: Any) -> tuple[str, ...]:
-        """The tags of a row."""
-        found = self._tags(instance)
-        return (found,) if isinstance(found, str) else tuple(found)
-
-    def before(self, instance: Any, before: Mapping[str, Any]) -> tuple[str, ...]:
-        """The tags of a row as it was; the families of them all where that is not known."""
-        try:
-            return self.of(_Before(instance, before))
-        except _UnknownBefore:
-            return self.families
-
-    def _probed(self) -> tuple[str, ...]:
-        """The families of its tags, which bulk writes invalidate: learnt from a row that could be any."""
-        try:
-            tags = self.of(_AnyRow())
-        except Exception as error:
-            raise SettingsError(
-                f"tags of {self.model.__name__} cannot be made without a row ({error}): what a bulk write "
-                "changes would not be known; write them as plain f-strings of attributes, or as templates: "
-                '["order:{id}"]'
-            ) from error
-        return tuple(dict.fromkeys(map(family_of, tags)))
-
-
-class _AnyRow:
-    """Stands for any row: each attribute is one more such thing, and reads as a star."""
-
-    def __getattr__(self, name: str) -> "_AnyRow":
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __str__(self) -> str:
-        return "*"
-
-    def __format__(self, spec: str) -> str:
-        return "*"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> "_AnyRow":
-        return self
-
-    def __iter__(self) -> Any:
-        return iter((self,))
-
-
-def _tracked(instance: Any, before: Mapping[str, Any]) -> list[str]:
-    """The automatic tags of a written row: itself, by its old key too, and the tables it lies in."""
-    mapper = inspect(instance).mapper
-    tables = [each.fullname for each in mapper.tables if isinstance(each, Table)]
-    names = [mapper.get_property_by_column(each).key for each in mapper.primary_key]
-    identity = mapper.primary_key_from_instance(instance)
-    old = [before.get(name, value) for name, value in zip(names, identity, strict=True)]
-    found = [tag for table in tables for tag in (table_tag(table), row_tag(table, identity))]
-    if UNKNOWN in old:
-        return found + [row_family(table) for table in tables]
-    return found if old == identity else found + [row_tag(table, old) for table in tables]
-
-
-def _known_columns(mapper: Mapper[Any], columns: Iterable[str]) -> frozenset[str]:
-    names = frozenset([columns] if isinstance(columns, str) else columns)
-    unknown = sorted(names.difference(each.key for each in mapper.column_attrs))
-    if unknown:
-        raise SettingsError(
-            f"columns of {mapper.class_.__name__} name {unknown[0]!r}, which is no mapped column of it"
-        )
-    return names
-
-
-def _template_tags(templates: tuple[str, ...]) -> Callable[[Any], list[str]]:
-    fields = {name for each in templates for _, name, _, _ in Formatter().parse(each) if name}
-
-    def tags(instance: Any) -> list[str]:
-        values = {name.partition(".")[0]: getattr(instance, name.partition(".")[0]) for name in fields}
-        return [each.format_map(values) for each in templates]
-
-    return tags
-
-
-class _Before:
-    """An instance as it was before a flush."""
-
-    def __init__(self, instance: Any, before: Mapping[str, Any]) -> None:
-        self._instance = instance
-        self._before = before
-
-    def __getattr__(self, name: str) -> Any:
-        value = self._before[name] if name in self._before else getattr(self._instance, name)
-        if value is UNKNOWN:
-            raise _UnknownBefore(name)
-        return value
-
-
-class _UnknownBefore(Exception):
-    """A tag depends on a value that was overwritten without having been loaded."""
 
 
 class _Commit:
@@ -201,13 +84,13 @@ class CommitFence:
         self._outbox = outbox
         self._namespace = namespace
         self._lock = lock_number(namespace)
-        self._rules: list[_Rule] = []
+        self._rules: list[RowRule] = []
         self._open: dict[int, _Commit] = {}
         self.tracks = False
 
     def add(self, model: type, tags: RowTags, *, columns: Iterable[str] = ()) -> None:
         """Rows of this model carry these tags; of a changed one only if one of these columns changed."""
-        self._rules.append(_Rule(model, tags, columns))
+        self._rules.append(RowRule(model, tags, columns))
 
     def note(self, kind: str, instance: Any, before: Mapping[str, Any]) -> Iterable[str]:
         """The tags of a written row, as it is and as it was."""
@@ -218,8 +101,13 @@ class CommitFence:
                 if before:
                     found += rule.before(instance, before)
         if self.tracks:
-            found += _tracked(instance, before)
+            found += tracked_tags(instance, before)
         return found
+
+    def link(self, session: Session, table: str, rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+        """The tags of the objects that a flush has linked or parted, by an association table."""
+        found = {tag for rule in self._rules for tag in rule.linked(session, table, rows)}
+        return found | {table_tag(table), row_family(table)} if self.tracks else found
 
     def before_commit(self, connection: Connection, changes: Changes) -> None:
         """Fence what the transaction wrote."""
@@ -311,7 +199,7 @@ class CommitFence:
         names = dict.fromkeys(map(user_tag, changes.notes))
         for table in changes.tables:
             for rule in self._rules:
-                if table == UNKNOWN_TABLE or table in rule.tables:
+                if table == UNKNOWN_TABLE or table in rule.tables or table in rule.links:
                     names.update(dict.fromkeys(map(user_tag, rule.families)))
         if self.tracks:
             for table in changes.tables:

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from pitstop.cache import ttl
+from pitstop.cache.annotations import mapped_in
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
@@ -69,7 +70,11 @@ class Flows(Looks):
         if not coherence.is_up:
             return (yield from self._bypass(request, start, "redis is away"))
         try:
-            sight = yield from self._look(request)
+            missed = self._missed(request)
+            if missed is None:
+                sight = yield from self._look(request)
+            else:
+                sight, start = missed
         except RedisUnavailable:
             coherence.pause()
             return (yield from self._bypass(request, start, "redis is away"))
@@ -97,33 +102,35 @@ class Flows(Looks):
         return [self._commands.put(request.key, stored, seconds=fresh), *renewed]
 
     def _renewed(self, request: Request, sight: Sight) -> Steps[None]:
-        """Have the tokens made that are missing or whose fences have run out; before the load begins."""
-        now = time.time()
-        asked = [
-            at
-            for at, token in enumerate(sight.tokens)
-            if at and may_have_run_out(token, now)  # the epoch is made by who joins
-        ]
+        """Have the tokens made that are missing or whose fences have run out."""
+        asked = _to_be_made(sight)
         if asked:
-            seconds = self._token_seconds(request)
-            replies = yield [self._commands.ask_token(request.tags[at - 1], seconds=seconds) for at in asked]
+            replies = yield self._making(request, asked)
             for at, reply in zip(asked, checked(replies), strict=True):
                 sight.tokens[at] = reply
+
+    def _making(self, request: Request, asked: list[int]) -> list[Command]:
+        if not asked:
+            return []
+        seconds = self._token_seconds(request)
+        return [self._commands.ask_token(request.tags[at - 1], seconds=seconds) for at in asked]
 
     def _load_locked(self, request: Request, sight: Sight, start: int, coherence: Coherence) -> Flow:
         """Load as the only one of all processes, or take what another has loaded meanwhile."""
         load = os.urandom(8).hex().encode()
         try:
             for waited in (False, True):
-                yield from self._renewed(request, sight)
-                if sight.tokens[0] != coherence.epoch:  # another Redis, where nothing is known to us yet
-                    return (yield from self._bypass(request, start, "redis is away"))
-                if not sight.clean:
-                    return (yield from self._bypass(request, start, "a writer is at work"))
+                asked = _to_be_made(sight)
+                why = _obstacle(sight, asked, coherence.epoch)
+                if why:
+                    return (yield from self._bypass(request, start, why))
                 woken = coherence.signals.expect(request.key)
                 try:
                     # who has waited for nothing does not wait again: callers would load one after the other
-                    taken = yield from self._take_lock(request, sight, load, coherence, seize=waited)
+                    taken = yield from self._take_lock(request, sight, asked, load, coherence, seize=waited)
+                    if taken and not sight.clean:
+                        self._keeping[load] = (request.key, 0.0)  # to be given back
+                        return (yield from self._bypass(request, start, "a writer is at work"))
                     if taken:
                         return (yield from self._load_and_fill(request, sight, start, load))
                     if request.mode == "renew":
@@ -143,9 +150,17 @@ class Flows(Looks):
         return (yield from self._bypass(request, start, "redis is away"))
 
     def _take_lock(
-        self, request: Request, sight: Sight, load: bytes, coherence: Coherence, *, seize: bool
+        self,
+        request: Request,
+        sight: Sight,
+        asked: list[int],
+        load: bytes,
+        coherence: Coherence,
+        *,
+        seize: bool,
     ) -> Steps[bool | None]:
-        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely.
+        """Take the load lock, or be woken when it is given back; see the tokens of tags that are likely, and
+        have those made that are missing.
 
         Returns:
             whether it was taken; None if another has stored something since it was looked at.
@@ -156,10 +171,13 @@ class Flows(Looks):
         )
         look = [(b"MGET", *map(self._commands.token, sight.likely))] if sight.likely else []
         try:
-            taken, *seen = checked((yield [lock, *look]))
+            replies = checked((yield [*self._making(request, asked), lock, *look]))
         except BaseException:  # cancelled, or no reply in time: it may have been taken
             self._keeping[load] = (request.key, 0.0)
             raise
+        for at, token in zip(asked, replies, strict=False):
+            sight.tokens[at] = token
+        taken, *seen = replies[len(asked) :]
         sight.early = dict(zip(sight.likely, seen[0], strict=True)) if seen else {}
         return None if taken == 2 else bool(taken == 1)
 
@@ -219,11 +237,14 @@ class Flows(Looks):
         try:
             return request.recipe.codec.checked_encode(called.value)
         except UncacheableValue as error:
-            notes.refuse("its value cannot be stored")
-            if request.recipe.name not in self._unstorable:
-                self._unstorable.add(request.recipe.name)
-                log.error("a value is not kept: %s", error)
+            self._refuse_value(request, notes, error)
             return b""
+
+    def _refuse_value(self, request: Request, notes: Notes, error: UncacheableValue) -> None:
+        notes.refuse("its value cannot be stored")
+        if request.recipe.name not in self._unstorable:
+            self._unstorable.add(request.recipe.name)
+            log.error("a value is not kept: %s", error)
 
     def _notes(self, request: Request, start: int) -> Notes:
         notes = Notes(self._changes, start=start, track=request.recipe.track)
@@ -322,6 +343,9 @@ class Flows(Looks):
         self._stats.of(request.recipe.namespace).loads += 1
         called: Called = yield Call(request.call, notes)
         tags = request.tags + tuple(sorted(notes.tags.difference(request.tags)))
+        kind = mapped_in(called.value)
+        if kind is not None:
+            self._refuse_value(request, notes, request.recipe.codec.of_session(kind))
         if called.error is not None or not self._may_keep(request, called, notes):
             return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)
@@ -354,3 +378,19 @@ class Flows(Looks):
         longest = request.recipe.ttl
         fresh = ttl.seconds(longest.cap) if isinstance(longest, ttl.Adaptive) else longest
         return 2 * (fresh + request.recipe.stale_for) + 60
+
+
+def _to_be_made(sight: Sight) -> list[int]:
+    """Where tokens are missing, or fences have run out; the epoch is made by who joins."""
+    if sight.clean:
+        return []
+    now = time.time()
+    return [at for at, token in enumerate(sight.tokens) if at and may_have_run_out(token, now)]
+
+
+def _obstacle(sight: Sight, asked: list[int], epoch: bytes) -> str:
+    """Why no load may be kept now."""
+    if sight.tokens[0] != epoch:  # another Redis, where nothing is known to us yet
+        return "redis is away"
+    fenced = not all(is_clean(token) or at in asked for at, token in enumerate(sight.tokens))
+    return "a writer is at work" if fenced else ""

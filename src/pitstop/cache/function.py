@@ -68,6 +68,8 @@ class Cached(ABC, Generic[P, R]):
         self._counts = counts
         self._ignored = ignored
         self._ignored_at = frozenset(at for at, name in enumerate(keys.parameters.names) if name in ignored)
+        # a positional-only parameter's name may be one of **kwargs, too
+        self._ignored_names = ignored.intersection(keys.parameters.by_name)
         self._copied = copied
         self._shadow_every = shadow_every if recipe.repeatable else 0
         self._changes = parts.changes
@@ -136,7 +138,7 @@ class Cached(ABC, Generic[P, R]):
     def _counting(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        at, names = self._ignored_at, self._ignored
+        at, names = self._ignored_at, self._ignored_names
         return (
             tuple([each for index, each in enumerate(args) if index not in at]),
             {name: each for name, each in kwargs.items() if name not in names} if kwargs else kwargs,

@@ -38,14 +38,16 @@ class AsyncCached(Cached[P, R]):
             value, held = self._recalled(request, args, kwargs)
             if value is MISSING:
                 found, start = None, self._changes.changes
-                replies = parts.loads.look(request)  # the shortest way: most such calls end here
-                if replies is not None:
+                look = parts.loads.look(request)  # the shortest way: most such calls end here
+                if look is not None:
                     try:
-                        found = parts.flows.hit(request, await replies, start)
+                        replies = await look
+                        found = parts.flows.hit(request, replies, start)
+                        if found is None or found.missing:
+                            request = request.after(replies, start, mode="read" if found is None else "early")
                     except RedisUnavailable:
                         parts.flows.pause()
                 if found is None or found.missing:
-                    request = request if found is None else request.to("early")
                     value = await self._loaded(request, held, args, kwargs)
                 else:
                     value = self._found(found, args, kwargs)

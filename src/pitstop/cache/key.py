@@ -4,7 +4,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from enum import Enum
 from hashlib import blake2b
+from pathlib import PurePath
 from types import CodeType
 from typing import Any
 
@@ -14,7 +16,7 @@ from pitstop.cache.parameters import Parameters
 from pitstop.cache.template import Template
 from pitstop.errors import SettingsError, UnkeyableArgument
 
-__all__ = ["MAX_TAGS", "KeyMaker", "TagTemplate"]
+__all__ = ["MAX_TAGS", "KeyMaker", "TagTemplate", "encloses_plainly"]
 
 MAX_TAGS = 8
 
@@ -68,6 +70,15 @@ class KeyMaker:
 
     def __repr__(self) -> str:
         return f"<KeyMaker {self.name}>"
+
+    @property
+    def identity(self) -> bytes:
+        """What its keys have in common; another function has another, if its name or form tells."""
+        return self._base.digest()
+
+    def set_apart(self, number: int) -> None:
+        """Tell it from others of the same identity."""
+        self._base.update(canonical(number))
 
     @property
     def is_custom(self) -> bool:
@@ -236,6 +247,9 @@ def _require_plain(function: Callable[..., Any]) -> None:
     """Partials and bound methods hide arguments that would be missing in the key."""
     if isinstance(function, functools.partial) or inspect.ismethod(function):
         raise SettingsError(f"{function!r} hides arguments from its key; decorate the function itself")
+    if isinstance(function, staticmethod | classmethod):
+        kind = type(function).__name__
+        raise SettingsError(f"{function!r} cannot be cached; write @{kind} above @cache.cached, not below it")
     if not inspect.isfunction(inspect.unwrap(function)):
         raise SettingsError(f"{function!r} cannot be cached; decorate a function or method")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -257,9 +271,16 @@ def _enclosed(function: Callable[..., Any]) -> tuple[object, ...]:
     plain = {}
     for name, cell in zip(code.co_freevars, inner.__closure__ or (), strict=True):
         with suppress(ValueError, NotKeyable):  # an empty cell: its variable comes later
-            if type(cell.cell_contents) in SCALARS:
+            if encloses_plainly(cell.cell_contents):
                 plain[name] = canonical(cell.cell_contents)
     return (plain, _code(code) if code.co_name == "<lambda>" else None)
+
+
+def encloses_plainly(value: object) -> bool:
+    """Whether a value in a closure is part of the key: the same in every process, and not to be changed."""
+    if type(value) in SCALARS or isinstance(value, Enum | PurePath):
+        return True
+    return isinstance(value, tuple | frozenset) and all(map(encloses_plainly, value))
 
 
 def _code(code: CodeType) -> tuple[object, ...]:

@@ -148,9 +148,9 @@ class BlockingLoads:
         turn = next(_turns)
         if request.mode == "read" and request.key not in self._shares and self.flows.may_look():
             found = self._looked(request)
-            if found is not None and not found.missing:
+            if isinstance(found, Outcome):
                 return found
-            request = request if found is None else request.to("early")
+            request = found
         while True:
             begun, future, mine = self._share(request, alone=alone)
             if mine:
@@ -160,14 +160,18 @@ class BlockingLoads:
             if _may_have(outcome, request, later=begun > turn):
                 return outcome
 
-    def _looked(self, request: Request) -> Outcome | None:
+    def _looked(self, request: Request) -> Outcome | Request:
+        """What one look gives, or what is to be asked for after it."""
         start = self.flows.changes.changes
         try:
             replies = self._driver.run([self.flows.looking(request.key, request.tags)])
-            return self.flows.hit(request, replies, start)
+            found = self.flows.hit(request, replies, start)
         except RedisUnavailable:
             self.flows.pause()
-            return None
+            return request
+        if found is None or found.missing:
+            return request.after(replies, start, mode="read" if found is None else "early")
+        return found
 
     def _share(self, request: Request, *, alone: bool) -> "tuple[int, Future[Outcome], bool]":
         with self._lock:

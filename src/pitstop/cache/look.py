@@ -195,6 +195,17 @@ class Looks:
     def _is_up(self) -> bool:
         return self._coherence is None or self._coherence.is_up
 
+    def _missed(self, request: Request) -> tuple[Sight, int] | None:
+        """What a look before this flow told, and the newest change before it, if there was nothing to give.
+
+        A value that it found is not taken: who waits for this flow may have asked after that look.
+        """
+        if request.seen is None:
+            return None
+        replies, start = request.seen
+        sight, _ = self._seen(request, replies)
+        return (sight, start) if sight.entry is None else None
+
     def _look(self, request: Request) -> Steps[Sight]:
         """Read the value and the tokens of its tags; an entry that does not hold is left out."""
         sight, more = self._seen(request, (yield [self.looking(request.key, request.tags)]))

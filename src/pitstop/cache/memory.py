@@ -195,9 +195,16 @@ def _parts(value: Any) -> Iterable[Any]:
         return [*value, *value.values()]
     if isinstance(value, list | tuple | set | frozenset):
         return value
-    fields = [getattr(value, name, None) for kind in type(value).__mro__ for name in _slots(kind)]
+    fields = [_field(value, name) for kind in type(value).__mro__ for name in _slots(kind)]
     state = getattr(value, "__dict__", None)
     return [*fields, state] if state else fields
+
+
+def _field(value: Any, name: str) -> Any:
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001 - an object's own way to make an attribute may fail: it has none
+        return None
 
 
 def _slots(kind: type) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ class Parameters:
     Attributes:
         names: of all parameters, in their order.
         index: where each stands.
+        by_name: where those stand that can be given by name.
         in_class: defined in a class body, so that the first parameter is ``self`` or ``cls``.
     """
 
@@ -31,7 +32,7 @@ class Parameters:
         self._simple = all(parameter.kind in {*_POSITIONAL, *_BY_NAME} for parameter in parameters)
         self._positional = positional if self._simple else -1
         self._exact = positional if positional == len(parameters) else -1
-        self._named = {p.name: self.index[p.name] for p in parameters if p.kind in _BY_NAME}
+        self.by_name = {p.name: self.index[p.name] for p in parameters if p.kind in _BY_NAME}
         self._defaults = [_MISSING if p.default is p.empty else p.default for p in parameters]
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any]:
@@ -46,7 +47,7 @@ class Parameters:
             return self._slowly(args, kwargs)
         values = [*args, *self._defaults[len(args) :]]
         for name, value in kwargs.items():
-            index = self._named.get(name, -1)
+            index = self.by_name.get(name, -1)
             if index < len(args):  # unknown, or given twice
                 return self._slowly(args, kwargs)
             values[index] = value

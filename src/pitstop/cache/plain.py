@@ -7,20 +7,33 @@ from typing import Any
 
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
-from pitstop.cache.codec import codec_for
+from pitstop.cache.codec import PlainCodec
 from pitstop.cache.driver import AsyncDriver
 from pitstop.cache.flow import Flows
 from pitstop.cache.invalidation import Invalidation
 from pitstop.cache.memory import Held, Memory, size_of
 from pitstop.cache.request import Recipe, Request, key_tag, namespace_tag
 from pitstop.cache.stats import Stats
-from pitstop.errors import RedisUnavailable
+from pitstop.errors import RedisUnavailable, UncacheableValue
 
 __all__ = ["PlainValues"]
 
 NAMESPACE = "default"
 
-_CODEC = codec_for(Any, function="cache.set")
+
+class _ByHand(PlainCodec):
+    """What ``cache.set`` is given: JSON's own types; nobody annotates them."""
+
+    def _refusal(self, why: str) -> UncacheableValue:
+        return UncacheableValue(f"cache.set takes what JSON can say: {why}")
+
+    def _no_plain(self, path: str, kind: type) -> UncacheableValue:
+        return self._refusal(
+            f"the value{path} is a {kind.__module__}.{kind.__qualname__}; make it one of these"
+        )
+
+
+_CODEC = _ByHand(Any, function="cache.set")
 _TAGS = (namespace_tag(NAMESPACE),)
 
 

@@ -64,6 +64,7 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
         tags: internal names of all its tags: its own, their families', its namespace's.
         call: makes the value; gives an awaitable where the function is async.
         look: the packed command that reads its value; empty where it is not at hand.
+        seen: what it gave, and the newest change before it, where that is known already.
         given: the arguments.
         private: why what the load gives may be its caller's alone; empty if it may not.
         prompt: whether the caller gets what was loaded before Redis has it.
@@ -82,6 +83,7 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
     prompt: bool = False
     answered: Callable[[Any], None] | None = None
     mode: Mode = "read"
+    seen: tuple[list[Any], int] | None = None
 
     def ready(self, look: bytes) -> "Request":
         """The same with the command that reads its value."""
@@ -90,6 +92,10 @@ class Request(msgspec.Struct, frozen=True):  # a frozen dataclass takes five tim
     def to(self, mode: Mode) -> "Request":
         """The same in another mode."""
         return msgspec.structs.replace(self, mode=mode)
+
+    def after(self, replies: list[Any], start: int, *, mode: Mode) -> "Request":
+        """The same after a look that was not enough."""
+        return msgspec.structs.replace(self, seen=(replies, start), mode=mode)
 
     def kept_private(self, why: str) -> "Request":
         """The same for its caller alone; itself where there is no reason for that."""

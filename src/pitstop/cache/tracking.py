@@ -2,15 +2,31 @@
 
 import weakref
 from collections.abc import Callable, Iterable
+from datetime import date
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BindParameter, Select, Table
+from sqlalchemy import (
+    TEXT,
+    VARCHAR,
+    BindParameter,
+    FromClause,
+    Select,
+    SelectBase,
+    String,
+    Table,
+    Text,
+    Unicode,
+    UnicodeText,
+)
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnElement, TextClause
 
-__all__ = ["ANY_TABLE", "read_by", "row_family", "row_tag", "table_tag"]
+__all__ = ["ANY_TABLE", "names_row", "read_by", "row_family", "row_tag", "table_tag"]
 
 _Reader = Callable[[dict[str, Any]], tuple[str, ...]]
+_PLAIN_TEXT = frozenset({String, Text, Unicode, UnicodeText, VARCHAR, TEXT})
 _readers: "weakref.WeakKeyDictionary[Any, _Reader | None]" = weakref.WeakKeyDictionary()
 
 
@@ -57,12 +73,40 @@ def _reader(statement: Any) -> _Reader | None:
         return None
     tables = tuple(dict.fromkeys(each for each in parts if isinstance(each, Table)))
     names = tuple(dict.fromkeys(table_tag(each.fullname) for each in tables))
-    if isinstance(statement, Select) and len(tables) == 1:
-        key = _key_of(statement, tables[0])
-        if key is not None:
-            table = tables[0].fullname
-            return lambda parameters: (ANY_TABLE, row_tag(table, [_value(each, parameters) for each in key]))
-    return lambda parameters: (ANY_TABLE, *names)
+    whole = (ANY_TABLE, *names)
+    key = _key_of(statement, tables[0]) if _reads_once(parts, tables) else None
+    if key is None:
+        return lambda parameters: whole
+    columns, compared = [*tables[0].primary_key.columns], key
+
+    def of_row(parameters: dict[str, Any]) -> tuple[str, ...]:
+        values = [_value(each, parameters) for each in compared]
+        if not all(map(names_row, columns, values)):
+            return whole
+        return (ANY_TABLE, row_tag(tables[0].fullname, values))
+
+    return of_row
+
+
+def _reads_once(parts: "list[Any]", tables: "tuple[Table, ...]") -> bool:
+    """Whether this is one select from one table: an alias or a second select sees other rows of it."""
+    others = [each for each in parts[1:] if isinstance(each, FromClause | SelectBase)]
+    # a function is a column, and what a select can be from as well
+    alone = all(isinstance(each, Table | ColumnElement) for each in others)
+    return isinstance(parts[0], Select) and len(tables) == 1 and alone
+
+
+def names_row(column: "ColumnElement[Any]", value: object) -> bool:
+    """Whether a value of a key is written in one way only: equal ones have the same tag.
+
+    Not so what PostgreSQL takes for the same: ``5`` and ``5.00``, padded and case-insensitive text, a moment
+    in two zones, a UUID as text.
+    """
+    kind = type(value)
+    if kind is str:
+        plain = type(column.type)
+        return plain in _PLAIN_TEXT and getattr(column.type, "collation", None) is None
+    return kind is int or kind is date or isinstance(value, UUID | Enum)
 
 
 def _hides_tables(part: Any) -> bool:
@@ -75,7 +119,7 @@ def _key_of(statement: "Select[Any]", table: Table) -> "list[BindParameter[Any]]
     for clause in _conjunction(statement.whereclause):
         if isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
             for column, value in ((clause.left, clause.right), (clause.right, clause.left)):
-                if isinstance(value, BindParameter) and getattr(column, "table", None) is not None:
+                if isinstance(value, BindParameter) and getattr(column, "table", None) is table:
                     compared[getattr(column, "key", "")] = value
     key = [column.key for column in table.primary_key.columns]
     return [compared[each] for each in key] if key and all(each in compared for each in key) else None

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pitstop.errors import SettingsError
 
-__all__ = ["TTL_BY_KIND", "Adaptive", "Duration", "jitter", "refreshes_early", "seconds"]
+__all__ = ["TTL_BY_KIND", "Adaptive", "Duration", "jitter", "refreshes_early", "seconds", "seconds_or_none"]
 
 Duration = float | int | str | timedelta
 """Seconds, ``"90s"``, ``"1h30m"``, a timedelta, or a kind of data such as ``"trending"``."""
@@ -26,6 +26,7 @@ TTL_BY_KIND = {
 }
 """Life time in seconds by kind of data."""
 
+_LONGEST = 1e11  # what Redis can count in milliseconds
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 
@@ -49,9 +50,18 @@ def seconds(duration: Duration) -> float:
         found = _number(duration)
     else:
         raise _unreadable(duration)
-    if not 0 < found < math.inf:
-        raise SettingsError(f"duration {duration!r} is not more than zero and finite")
+    if not 0 < found <= _LONGEST:
+        raise SettingsError(f"duration {duration!r} is not more than zero and finite (3,000 years at most)")
     return found
+
+
+def seconds_or_none(duration: Duration) -> float:
+    """A duration in seconds where 0 is allowed, too: not at all.
+
+    Raises:
+        SettingsError: as of :func:`seconds`.
+    """
+    return seconds(duration) if duration or isinstance(duration, str) else 0.0
 
 
 def _summed(text: str) -> float:

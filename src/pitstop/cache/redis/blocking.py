@@ -9,6 +9,7 @@ from typing import Any
 from pitstop.cache.redis.address import Address
 from pitstop.cache.redis.backoff import Backoff
 from pitstop.cache.redis.handshake import Command
+from pitstop.cache.redis.servers import Servers
 from pitstop.cache.redis.wire import Wire
 from pitstop.errors import RedisUnavailable
 
@@ -59,10 +60,14 @@ class BlockingConnection:
     Args:
         address: where the server is.
         connect_seconds: to wait for a connection and its greeting.
+        servers: which of a Cluster's are trusted.
     """
 
-    def __init__(self, address: Address, *, connect_seconds: float = 1.0) -> None:
+    def __init__(
+        self, address: Address, *, connect_seconds: float = 1.0, servers: Servers | None = None
+    ) -> None:
         self.address = address
+        self._servers = servers or Servers()
         self._connect_seconds = connect_seconds
         self._idle: deque[Wire] = deque()  # the latest used is taken first
         self._backoff = Backoff()
@@ -125,6 +130,9 @@ class BlockingConnection:
         self._backoff.check()
         try:
             wire = Wire(self.address, connect_seconds=min(seconds, self._connect_seconds))
+            questions = self._servers.questions
+            if questions:
+                self._servers.admit(self.address, wire.blocking(questions, self._connect_seconds))
         except RedisUnavailable as error:
             self._backoff.failed(error)
             raise

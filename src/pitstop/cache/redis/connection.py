@@ -8,6 +8,7 @@ from pitstop.cache.redis.address import Address
 from pitstop.cache.redis.backoff import Backoff
 from pitstop.cache.redis.handshake import Command, greeting, lost, welcome
 from pitstop.cache.redis.link import Link
+from pitstop.cache.redis.servers import Servers
 from pitstop.errors import RedisUnavailable
 
 __all__ = ["Connection"]
@@ -23,14 +24,18 @@ class Connection:
     Args:
         address: where the server is.
         connect_seconds: to wait for the connection and its greeting.
+        servers: which of a Cluster's are trusted.
 
     Attributes:
         hello: what the server said of itself.
         link: what stands now; None until somebody has opened it.
     """
 
-    def __init__(self, address: Address, *, connect_seconds: float = 1.0) -> None:
+    def __init__(
+        self, address: Address, *, connect_seconds: float = 1.0, servers: Servers | None = None
+    ) -> None:
         self.address = address
+        self._servers = servers or Servers()
         self.hello: dict[str, Any] = {}
         self._connect_seconds = connect_seconds
         self.link: Link | None = None  # an attribute: a property costs the shortest way its time
@@ -102,8 +107,10 @@ class Connection:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 link = await self._connect()
-                replies = await link.ask(greeting(self.address), self._connect_seconds)
-                self.hello = welcome(self.address, replies)
+                greetings, questions = greeting(self.address), self._servers.questions
+                replies = await link.ask([*greetings, *questions], self._connect_seconds)
+                self.hello = welcome(self.address, replies[: len(greetings)])
+                self._servers.admit(self.address, replies[len(greetings) :])
             self._backoff.succeeded()
             self.link = link
         except TimeoutError:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 
 from pitstop.cache.redis.address import Address
 from pitstop.cache.redis.connection import Connection
+from pitstop.cache.redis.servers import Servers
 from pitstop.errors import PitstopError
 
 __all__ = ["LoopPool"]
@@ -15,9 +16,11 @@ class LoopPool:
 
     Args:
         connect_seconds: to wait for each connection and its greeting.
+        servers: which of a Cluster's are trusted.
     """
 
-    def __init__(self, *, connect_seconds: float) -> None:
+    def __init__(self, *, connect_seconds: float, servers: Servers) -> None:
+        self._servers = servers
         self.loop = asyncio.get_running_loop()
         self._connect_seconds = connect_seconds
         self._connections: dict[Address, Connection] = {}
@@ -37,7 +40,7 @@ class LoopPool:
             return latest[1]
         connection = self._connections.get(address)
         if connection is None:
-            connection = Connection(address, connect_seconds=self._connect_seconds)
+            connection = Connection(address, connect_seconds=self._connect_seconds, servers=self._servers)
             self._connections[address] = connection
         self._latest = address, connection
         return connection
@@ -51,6 +54,11 @@ class LoopPool:
         """Have the next call to these servers connect anew: their names may lead elsewhere by now."""
         for address in addresses:
             self.connection(address).drop()
+
+    def drop_all(self) -> None:
+        """Have every server asked again who it is, from another thread."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(lambda: self.drop(list(self._connections)))
 
     async def share(
         self, work: Callable[[], Coroutine[None, None, PitstopError | None]], seconds: float

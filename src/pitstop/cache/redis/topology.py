@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 from hiredis import ReplyError
@@ -15,8 +16,9 @@ from pitstop.cache.redis.backoff import Backoff
 from pitstop.cache.redis.blocking import BlockingConnection, Sent
 from pitstop.cache.redis.discovery import Topology, discover
 from pitstop.cache.redis.errand import Errand, wire_form
-from pitstop.cache.redis.handshake import Command, lost
+from pitstop.cache.redis.handshake import Command
 from pitstop.cache.redis.pool import LoopPool
+from pitstop.cache.redis.servers import Servers, run_id_in
 from pitstop.cache.redis.wire import Wire
 from pitstop.errors import PitstopError, RedisUnavailable
 
@@ -42,6 +44,9 @@ class Client:
         url: see :func:`~pitstop.cache.redis.address.parse_url`.
         connect_seconds: to wait for each connection and its greeting.
 
+    Attributes:
+        servers: which of a Cluster's are trusted.
+
     Raises:
         SettingsError: the URL cannot be read.
     """
@@ -52,6 +57,7 @@ class Client:
         self._topology: Topology | None = None
         self._pools: dict[asyncio.AbstractEventLoop, LoopPool] = {}
         self._blocking: dict[Address, BlockingConnection] = {}
+        self.servers = Servers()
         self._begin()
         _CLIENTS.add(self)
 
@@ -169,6 +175,31 @@ class Client:
             self._discover(self._topology)
         return self._known_blocking().owner(key)
 
+    def trust_servers(self, run_id: bytes, *, seconds: float) -> bytes:
+        """Trust the servers that are there now, and no others; blocks while they are asked.
+
+        Args:
+            run_id: of the server that coordinates.
+            seconds: to wait for each.
+
+        Returns:
+            what stands for all of them together: of one server, its run id.
+
+        Raises:
+            RedisUnavailable: one does not answer.
+        """
+        topology = self._known_blocking()
+        if not topology.owners:
+            return run_id
+        topology = self._discover(topology)
+        run_ids = frozenset({run_id, *(self.run_id(each, seconds=seconds) for each in topology.masters)})
+        if self.servers.trust(run_ids):
+            for pool in list(self._pools.values()):
+                pool.drop_all()
+            for connection in list(self._blocking.values()):
+                connection.close()
+        return blake2b(b" ".join(sorted(run_ids)), digest_size=20).hexdigest().encode()
+
     def run_id(self, address: Address, *, seconds: float = 1.0) -> bytes:
         """What a server calls the time since its start; blocks.
 
@@ -177,14 +208,9 @@ class Client:
         """
         wire = Wire(address, connect_seconds=min(seconds, self._connect_seconds))
         try:
-            info = wire.blocking([(b"INFO", b"server")], seconds)[0]
+            return run_id_in(address, wire.blocking([(b"INFO", b"server")], seconds)[0])
         finally:
             wire.close()
-        for line in bytes(info).split(b"\r\n") if not isinstance(info, ReplyError) else ():
-            name, _, value = line.partition(b":")
-            if name == b"run_id":
-                return value
-        raise lost(address, f"it does not tell its run id: {info!r:.80}")
 
     async def close(self) -> None:
         """Close every connection; of other loops without waiting. The next call connects again."""
@@ -262,7 +288,9 @@ class Client:
             for where, pieces in batches:
                 connection = self._blocking.get(where)
                 if connection is None:
-                    fresh = BlockingConnection(where, connect_seconds=self._connect_seconds)
+                    fresh = BlockingConnection(
+                        where, connect_seconds=self._connect_seconds, servers=self.servers
+                    )
                     connection = self._blocking.setdefault(where, fresh)
                 sent.append(connection.send(wire_form(pieces), seconds=deadline - time.monotonic()))
             return [each.replies() for each in sent]
@@ -273,7 +301,7 @@ class Client:
     async def _pool(self) -> LoopPool:
         """The connections of the running loop; those of loops that were closed are dropped."""
         loop = asyncio.get_running_loop()
-        pool = LoopPool(connect_seconds=self._connect_seconds)
+        pool = LoopPool(connect_seconds=self._connect_seconds, servers=self.servers)
         with self._pools_lock:
             self._pools = {each: kept for each, kept in self._pools.items() if not each.is_closed()}
             self._pools[loop] = pool
