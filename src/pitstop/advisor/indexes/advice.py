@@ -1,7 +1,7 @@
 """Index advice: a workload in, the indexes that it should have out, with what each gains and costs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,7 +19,7 @@ from pitstop.advisor.whatif import Hypothetical, WhatIf
 from pitstop.errors import WhatIfError
 from pitstop.postgres.indexes import Index, covers, query_indexes
 
-__all__ = ["Advice", "AdvisedIndex", "AdvisedStatement", "advise"]
+__all__ = ["Advice", "AdvisedIndex", "AdvisedStatement", "Advisor", "advise"]
 
 _TRIGRAMS = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 
@@ -91,18 +91,26 @@ def advise(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> Advice:
     Raises:
         WhatIfError: none of them can be planned.
     """
-    return _Advisor(whatif).advise(workload)
+    return Advisor(whatif).advise(workload)
 
 
-class _Advisor:
+class Advisor:
+    """What gives advice, and the same advice with fewer indexes.
+
+    Args:
+        whatif: a copy of the database.
+    """
+
     def __init__(self, whatif: WhatIf) -> None:
         self._whatif = whatif
         self._prerequisites = _offer_trigrams(whatif.connection)
         self._tables = read_tables(whatif.connection)
         self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
         self._shares: dict[tuple[str, str], float] = {}
+        self._found: _Found | None = None
 
     def advise(self, workload: Sequence[WorkloadStatement]) -> Advice:
+        """As the function :func:`advise`."""
         read = [self._read(each) for each in workload]
         wanted = list(dict.fromkeys(chain.from_iterable(found for _, found in read if found)))
         made = self._make(wanted)
@@ -118,7 +126,20 @@ class _Advisor:
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
         mergers = _Mergers(self._whatif, pricing, [each for each, _ in made])
         chosen = search(pricing, merge=mergers.of)
-        return self._report(pricing, chosen, workload, [each for each, _ in read])
+        self._found = _Found(pricing, chosen, workload, [each for each, _ in read])
+        return self._report(self._found, chosen)
+
+    def only(self, ddls: Collection[str]) -> Advice:
+        """The last advice with some of its indexes alone.
+
+        Args:
+            ddls: of the indexes that stay.
+        """
+        if self._found is None:
+            raise WhatIfError("no advice was asked for yet: call advise() before only()")
+        pricing = self._found.pricing
+        kept = [each for each in self._found.chosen if _concurrently(pricing.candidates[each].ddl) in ddls]
+        return self._report(self._found, kept)
 
     def _read(self, statement: WorkloadStatement) -> "tuple[PlannedStatement | WhatIfError, list[Candidate]]":
         try:
@@ -162,41 +183,25 @@ class _Advisor:
     def _table_bytes(self) -> dict[str, int]:
         return self._whatif.table_bytes()
 
-    def _report(
-        self,
-        pricing: Pricing,
-        chosen: list[int],
-        workload: Sequence[WorkloadStatement],
-        read: "list[PlannedStatement | WhatIfError]",
-    ) -> Advice:
+    def _report(self, found: "_Found", chosen: list[int]) -> Advice:
+        pricing = found.pricing
+        numbers = iter(range(len(pricing.statements)))
         statements: list[AdvisedStatement] = []
         users: dict[int, list[int]] = {each: [] for each in chosen}
-        number = 0
-        for statement, each in zip(workload, read, strict=True):
+        for statement, each in zip(found.workload, found.read, strict=True):
             if isinstance(each, WhatIfError):
                 statements.append(AdvisedStatement(statement.text, statement.weight, 0.0, 0.0, (), str(each)))
                 continue
-            used = pricing.used(number, chosen)
+            told, used = _told(pricing, next(numbers), chosen)
             for one in used:
                 users[one].append(len(statements))
-            statements.append(
-                AdvisedStatement(
-                    statement.text,
-                    statement.weight,
-                    round(pricing.cost(number, ()), 2),
-                    round(pricing.cost(number, chosen), 2),
-                    tuple(_concurrently(pricing.candidates[one].ddl) for one in used),
-                )
-            )
-            number += 1
-        weights = pricing.weights
-        before = [pricing.cost(each, ()) for each in range(number)]
-        after = [pricing.cost(each, chosen) for each in range(number)]
+            statements.append(told)
+        planned = [each for each in statements if not each.problem]
         return Advice(
             indexes=tuple(self._index(pricing.candidates[one], users[one], statements) for one in chosen),
             statements=tuple(statements),
-            mean_before=round(geometric_mean(before, weights), 2),
-            mean_after=round(geometric_mean(after, weights), 2),
+            mean_before=_mean([each.cost_before for each in planned], pricing.weights),
+            mean_after=_mean([each.cost_after for each in planned], pricing.weights),
             candidates=len(pricing.candidates),
         )
 
@@ -211,6 +216,16 @@ class _Advisor:
             statements=tuple(users),
             prerequisites=self._prerequisites if "gin_trgm_ops" in index.ddl else (),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the search found: the prices, the chosen candidates, the workload and how it was read."""
+
+    pricing: Pricing
+    chosen: list[int]
+    workload: Sequence[WorkloadStatement]
+    read: "list[PlannedStatement | WhatIfError]"
 
 
 class _Mergers:
@@ -273,6 +288,18 @@ def _with_candidates(planned: PlannedStatement, numbers: tuple[int, ...]) -> Pla
     return PlannedStatement(
         planned.statement, planned.tables, planned.writes, planned.operation, planned.written_rows, numbers
     )
+
+
+def _told(pricing: Pricing, number: int, chosen: list[int]) -> tuple[AdvisedStatement, tuple[int, ...]]:
+    statement = pricing.statements[number].statement
+    cost, used = pricing.settled(number, chosen)
+    ddls = tuple(_concurrently(pricing.candidates[one].ddl) for one in used)
+    before = round(pricing.cost(number, ()), 2)
+    return AdvisedStatement(statement.text, statement.weight, before, round(cost, 2), ddls), used
+
+
+def _mean(costs: list[float], weights: list[float]) -> float:
+    return round(geometric_mean(costs, weights), 2)
 
 
 def _same(one: Index, other: Index) -> bool:

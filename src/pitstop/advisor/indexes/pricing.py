@@ -108,6 +108,20 @@ class Pricing:
         used = self._plan(number, chosen).used
         return tuple(each for each in chosen if each in used)
 
+    def settled(self, number: int, chosen: Sequence[int]) -> tuple[float, tuple[int, ...]]:
+        """The cost of one statement with all of a set there, and which of it the plan uses.
+
+        The search asks only about those that a statement was given; the planner may take others, such as an
+        index that holds all it needs of a table and is smaller.
+        """
+        self.whatif.show([self.candidates[each] for each in chosen])
+        planned = self.statements[number]
+        plan = self.whatif.plan(planned.statement.text)
+        names = frozenset(_index_names(plan))
+        writes = sum(self._write_cost(planned, self.candidates[each]) for each in chosen)
+        used = tuple(each for each in chosen if names & self._names(each))
+        return plan["Total Cost"] + planned.written_rows * writes, used
+
     def of_statement(self, number: int) -> tuple[int, ...]:
         """The candidates that were made for a statement."""
         return self.statements[number].candidates
