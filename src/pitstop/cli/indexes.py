@@ -49,7 +49,7 @@ def indexes(
         bool,
         typer.Option(
             "--prove",
-            help="Copy the database with its rows to a private server, build what is advised there, time each "
+            help="Copy the database with its rows to a private server, build the advice there, time each "
             "statement with it and without, and advise only what proves worth having. Takes minutes.",
         ),
     ] = False,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -124,8 +124,8 @@ class Advisor:
             problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
             raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
-        mergers = _Mergers(self._whatif, pricing, [each for each, _ in made])
-        chosen = search(pricing, merge=mergers.of)
+        others = _Others(self._whatif, pricing, [each for each, _ in made])
+        chosen = search(pricing, merge=others.merged, thin=others.thin)
         self._found = _Found(pricing, chosen, workload, [each for each, _ in read])
         return self._report(self._found, chosen)
 
@@ -228,8 +228,8 @@ class _Found:
     read: "list[PlannedStatement | WhatIfError]"
 
 
-class _Mergers:
-    """Indexes that serve what two of the chosen serve, made up when they are first thought of."""
+class _Others:
+    """Indexes in the place of chosen ones, made up when they are first thought of."""
 
     def __init__(self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate]) -> None:
         self._whatif = whatif
@@ -237,7 +237,17 @@ class _Mergers:
         self._candidates = candidates  # by their numbers in the pricing
         self._numbers = {each: number for number, each in enumerate(candidates)}
 
-    def of(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
+    def thin(self, number: int) -> int | None:
+        """The same without its further columns, and its number."""
+        candidate = self._candidates[number]
+        if not candidate.include:
+            return None
+        slim = replace(candidate, include=())
+        if slim not in self._numbers:
+            self._make([slim])
+        return self._numbers.get(slim)
+
+    def merged(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
         """The pairs among the chosen that one index could replace, and its number."""
         pairs = [(one, other) for place, one in enumerate(chosen) for other in chosen[place + 1 :]]
         joined = [(pair, merged(*(self._candidates[each] for each in pair))) for pair in pairs]
