@@ -13,7 +13,7 @@ from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
 from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean, search
-from pitstop.advisor.indexes.table import Table, read_tables
+from pitstop.advisor.indexes.table import Table, question, read_tables
 from pitstop.advisor.indexes.workload import WorkloadStatement
 from pitstop.advisor.whatif import Hypothetical, WhatIf
 from pitstop.errors import WhatIfError
@@ -103,6 +103,7 @@ class Advisor:
 
     def __init__(self, whatif: WhatIf) -> None:
         self._whatif = whatif
+        whatif.show([])  # what an earlier advice made up is not there
         self._prerequisites = _offer_trigrams(whatif.connection)
         self._tables = read_tables(whatif.connection)
         self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
@@ -181,7 +182,11 @@ class Advisor:
         return kept
 
     def _table_bytes(self) -> dict[str, int]:
-        return self._whatif.table_bytes()
+        """Of each table; a partitioned one is as large as its partitions."""
+        sizes = self._whatif.table_bytes()
+        for row in self._whatif.connection.execute(question("partitions").encode()).fetchall():
+            sizes[row["root"]] = sizes.get(row["root"], 0) + sizes.get(row["name"], 0)
+        return sizes
 
     def _report(self, found: "_Found", chosen: list[int]) -> Advice:
         pricing = found.pricing

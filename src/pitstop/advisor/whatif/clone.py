@@ -80,6 +80,7 @@ class WhatIf:
         self._grow(scale)
         self._samples = Samples(target, self._connect())
         self._stretch()
+        self._count()
         self._show_heights()
 
     def close(self) -> None:
@@ -227,6 +228,15 @@ class WhatIf:
         self._samples.evict([each.oid for each in indexes])
         for file in indexes:
             write_btree_height(file.path, known[file.oid].height(self._pages[file.name]))
+
+    def _count(self) -> None:
+        """Write down what the planner takes for the rows of tables that were never analysed."""
+        for row in self._connection.execute(question("uncounted_tables")).fetchall():
+            if pages := self._pages.get(row["name"], 0):
+                self._connection.execute(
+                    "update pg_class set relpages = %s, reltuples = %s where oid = %s",
+                    [pages, self.plan(f"select from {row['name']}")["Plan Rows"], row["oid"]],
+                )
 
     def _grow(self, scale: float) -> None:
         if scale == 1:
