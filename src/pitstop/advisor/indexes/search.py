@@ -11,7 +11,8 @@ __all__ = ["geometric_mean", "search"]
 
 _LEAST_GAIN = 0.1
 _SAME = 1e-9
-_SHARE_WEIGHT = 10 * math.log(2)  # a tenth of all tables' size must halve a frequent statement
+_KEYS_WEIGHT = 5 * math.log(2)  # a fifth of all tables' size must halve the cost of a frequent statement
+_INCLUDED_WEIGHT = 10 * math.log(2)  # a tenth of it, where the keys alone would do
 _WORTH_ANY_SIZE = math.log(4)  # what quarters it may be as large as it is
 
 Bundle = tuple[int, ...]
@@ -131,10 +132,13 @@ def _trim(pricing: Pricing, chosen: list[int], thin: Thin) -> list[int]:
         tried = []
         for place, one in enumerate(chosen):
             slim = thin(one)
-            for rest in ([], [slim]) if slim is not None and slim not in chosen else ([],):
+            rests: list[tuple[float, list[int]]] = [(_KEYS_WEIGHT, [])]
+            if slim is not None and slim not in chosen:
+                rests.append((_INCLUDED_WEIGHT, [slim]))
+            for weight, rest in rests:
                 left = [*chosen[:place], *rest, *chosen[place + 1 :]]
                 freed = pricing.share(one) - sum(map(pricing.share, rest))
-                price = min(_SHARE_WEIGHT * freed, _WORTH_ANY_SIZE)
+                price = min(weight * freed, _WORTH_ANY_SIZE)
                 tried.append((price - (gain - pricing.gain(left)), -place, left))
         better, _, left = max(tried)
         if better <= 0:
