@@ -95,7 +95,7 @@ def geometric(values: Sequence[float], weights: Sequence[float]) -> float:
 
 
 def race(name: str, servers: Servers, workload: list[WorkloadStatement], source: str) -> None:
-    """Advise, prove, build each on a clone, and time each statement there and on the original, interleaved."""
+    """Advise, prove, build each on a clone, and time each statement there and on the original, in turn."""
     url = with_database(libpq_url(servers.sync_database_url), source)
     sides: dict[str, list[str]] = {"none": []}
     asks = (("greedy", greedy), ("pitstop", _pitstop), ("proven", partial(_proven, url, servers)))

@@ -19,7 +19,8 @@ STATEMENTS = {
         '"Sales Data"."Order Lines" ("Customer Id")',
     ),
     "quoted alias": (
-        'SELECT "L"."note" FROM "Sales Data"."Order Lines" AS "L" WHERE "L"."Customer Id" = 7 AND "L"."Select" = \'s1\'',
+        'SELECT "L"."note" FROM "Sales Data"."Order Lines" AS "L" WHERE "L"."Customer Id" = 7 '
+        'AND "L"."Select" = \'s1\'',
         '("Customer Id"',
     ),
     "search_path": (
