@@ -127,7 +127,9 @@ def test_nothing_is_written(replica: Replica) -> None:
         "SELECT * FROM orders WHERE user_id = ANY ($1) LIMIT $2",
         "SELECT o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE lower(u.email) = $1",
         "SELECT count(*) FROM orders WHERE created_at >= $1 AND created_at < $2 AND user_id = $3",
-        "UPDATE users SET country = 'kr' WHERE id = $1 OR email = $2",
+        "UPDATE users SET country = $3 WHERE id = $1 OR email = $2",
+        "SELECT * FROM orders WHERE data @> $1::jsonb AND created_at > now() - $2::interval",
+        "SELECT * FROM users WHERE bio ILIKE $1",
     ],
 )
 def test_parameters(statement: str, copy: Copy, replica: Replica) -> None:

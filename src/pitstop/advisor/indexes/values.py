@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -22,6 +23,11 @@ _PLACE = re.compile(r"\(?\$(\d+)\)?(?:::[\w\s.]+(?:\(\d+(?:,\d+)?\))?)?")
 _ANY = re.compile(r"ANY ?\((\$\d+)\)")
 _COUNT = re.compile(r"\b(limit|offset)\s+\$(\d+)", re.IGNORECASE)
 _COUNTS = {"limit": "10", "offset": "0"}
+_SPAN = re.compile(r"\$(\d+)::interval\b", re.IGNORECASE)
+_SET = re.compile(r"\bset\b(.*?)(?:\bwhere\b|\bfrom\b|\breturning\b|$)", re.IGNORECASE | re.DOTALL)
+_ASSIGNED = re.compile(r'("(?:[^"]|"")+"|[^\W\d][\w$]*)\s*=\s*\$(\d+)')
+_PATTERN_CHARS = 5
+_SAMPLED = ("equal", "list", "range", "contains", "overlap", "pattern")
 
 Values = tuple[str | None, ...]
 
@@ -45,11 +51,11 @@ def find_values(replica: Replica, statement: str) -> list[Values]:
     tables = read_tables(replica.connection)
     columns = {name: list(table.columns) for name, table in tables.items()}
     scans = read_scans(replica.logical_plan(statement), columns)
-    found: list[dict[int, str]] = [dict(_counts(statement)) for _ in range(_SETS)]
+    found: list[dict[int, str]] = [dict(_constants(statement)) for _ in range(_SETS)]
     for scan in scans:
         table = tables.get(f"{scan.schema}.{scan.table}")
         if table is not None:
-            _add_values(replica.connection, scan, table, found)
+            _add_values(replica.connection, table, _places(scan, table, statement), found)
     missing = [number for number in range(1, count + 1) if number not in found[0]]
     if missing:
         raise WhatIfError(f"no value is known for ${missing[0]}: write one into the statement")
@@ -62,35 +68,65 @@ def _placeholders(statement: str) -> Iterator[str]:
             yield match.group()[1:]
 
 
-def _counts(statement: str) -> Iterator[tuple[int, str]]:
+def _constants(statement: str) -> Iterator[tuple[int, str]]:
+    """Parameters that no column tells: how many rows, and how long ago."""
     for match in _COUNT.finditer(statement):
         yield int(match[2]), _COUNTS[match[1].lower()]
+    for match in _SPAN.finditer(statement):
+        yield int(match[1]), "1 day"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a parameter stands: with which column or expression, and how it is compared."""
+
+    number: int
+    subject: str
+    kind: str
+    operator: str
 
 
 def _add_values(
-    connection: "psycopg.Connection[dict[str, Any]]", scan: Scan, table: Table, found: list[dict[int, str]]
+    connection: "psycopg.Connection[dict[str, Any]]",
+    table: Table,
+    places: Sequence[_Place],
+    found: list[dict[int, str]],
 ) -> None:
     """Put the values of one relation's parameters into the sets, each set out of a row of its own."""
-    places = [(number, each) for each in _clauses(scan) for number in _numbers(each)]
-    if not places:
-        return
-    subjects = list(dict.fromkeys(clause.subject for _, clause in places))
-    rows = _sample(connection, table, subjects)
-    if not rows:
-        return
-    for place, values in enumerate(found):
-        row, other = rows[place % len(rows)], rows[(place + 1) % len(rows)]
-        for number, clause in places:
-            lower, upper = sorted([row[clause.subject], other[clause.subject]], key=_sortable)
-            several = row[clause.subject] if clause.kind == "list" else None
-            bound = upper if clause.operator in ("<", "<=") else lower
-            one = bound if clause.kind == "range" and _is_between(clause, places) else row[clause.subject]
-            values.setdefault(number, f"{{{_quoted(several)}}}" if several is not None else one)
+    rows = _sample(connection, table, list(dict.fromkeys(each.subject for each in places))) if places else []
+    for number, values in enumerate(found if rows else ()):
+        row, other = rows[number % len(rows)], rows[(number + 1) % len(rows)]
+        for place in places:
+            values.setdefault(place.number, _value(place, row, other, places))
 
 
-def _clauses(scan: Scan) -> list[Clause]:
+def _value(place: _Place, row: dict[str, str], other: dict[str, str], places: Sequence[_Place]) -> str:
+    one = row[place.subject]
+    if place.kind == "list":
+        return f"{{{_quoted(one)}}}"
+    if place.kind == "pattern":
+        begun = max(len(one) // 2 - _PATTERN_CHARS // 2, 0)
+        inside = re.sub(r"[%_\\]", "_", one[begun : begun + _PATTERN_CHARS])
+        return f"%{inside}%" if place.operator.startswith("~~") else re.escape(inside)
+    if place.kind == "range" and _is_between(place, places):
+        lower, upper = sorted([one, other[place.subject]], key=_sortable)
+        return upper if place.operator in ("<", "<=") else lower
+    return one
+
+
+def _places(scan: Scan, table: Table, statement: str) -> list[_Place]:
     sides = [clause for arms in scan.alternatives for arm in arms for clause in arm]
-    return [each for each in (*scan.clauses, *sides) if each.kind in ("equal", "list", "range")]
+    compared = [each for each in (*scan.clauses, *sides) if each.kind in _SAMPLED]
+    found = [
+        _Place(number, each.subject, each.kind, each.operator)
+        for each in compared
+        for number in _numbers(each)
+    ]
+    assigned = _SET.search(statement) if scan.locked else None
+    for match in _ASSIGNED.finditer(assigned[1] if assigned else ""):
+        if match[1] in table.columns:
+            found.append(_Place(int(match[2]), match[1], "equal", "="))
+    return found
 
 
 def _numbers(clause: Clause) -> list[int]:
@@ -100,12 +136,10 @@ def _numbers(clause: Clause) -> list[int]:
     return [int(found[1].removeprefix("$"))] if found else []
 
 
-def _is_between(clause: Clause, places: Sequence[tuple[int, Clause]]) -> bool:
+def _is_between(place: _Place, places: Sequence[_Place]) -> bool:
     """Whether a column has a bound on either side, so that which value is the lower one matters."""
-    bounds = {
-        each.operator[0] for _, each in places if each.kind == "range" and each.subject == clause.subject
-    }
-    return len(bounds) > 1
+    same = [each for each in places if each.kind == "range" and each.subject == place.subject]
+    return len({each.operator[0] for each in same}) > 1
 
 
 def _sample(
