@@ -1,5 +1,6 @@
 """Advice proven: on a copy with the rows, in real time."""
 
+import uuid
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -9,7 +10,7 @@ from pitstop.advisor.indexes import Advice, AdvisedIndex, AdvisedStatement, Advi
 from pitstop.advisor.whatif import Replica, WhatIf, open_replica
 from pitstop.errors import WhatIfError
 from pitstop.postgres.address import libpq_url
-from pitstop.servers import Servers
+from pitstop.servers import Servers, create_database, drop_database
 
 Copy = Callable[..., WhatIf]
 
@@ -23,12 +24,14 @@ BY_USER = "SELECT * FROM orders WHERE user_id = 7"
 BY_USER_DDL = "CREATE INDEX CONCURRENTLY ON public.orders (user_id)"
 
 
-@pytest.fixture
-def replica(database_url: str, pitstop_servers: Servers) -> Iterator[Replica]:
-    """A copy of the shop with its rows."""
+@pytest.fixture(scope="module")
+def replica(pitstop_servers: Servers, pitstop_template: str) -> Iterator[Replica]:
+    """A copy of a shop with its rows; an index of another test is hidden from the next proof."""
+    url, name = pitstop_servers.sync_database_url, f"advisor_proof_{uuid.uuid4().hex[:8]}"
     servers = pitstop_servers if "postgresql" in pitstop_servers.private else None
-    with open_replica(database_url, servers=servers) as found:
+    with open_replica(create_database(url, name, template=pitstop_template), servers=servers) as found:
         yield found
+    drop_database(url, name)
 
 
 def advice(statements: list[tuple[str, float]], indexes: dict[str, tuple[int, ...]]) -> Advice:

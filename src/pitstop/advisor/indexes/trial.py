@@ -11,7 +11,7 @@ from pitstop.statistics import Ratio, paired_ratio
 __all__ = ["Comparison", "Subject", "compare", "index_names", "uses"]
 
 _MOST_ROUNDS, _LEAST_ROUNDS = 9, 3
-_BUDGET_MS = 6_000.0  # of one statement in one state
+_BUDGET_MS = 4_000.0  # of one statement in one state
 _QUICK_MS = 20.0  # what takes less is run several times in a round
 _MOST_REPEATS = 5
 _SHARE = 0.05
