@@ -105,7 +105,10 @@ def find_site(depth: int) -> Site:
     Args:
         depth: frames to leave out, the caller's being 1: those known not to be the user's.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    try:
+        frame: FrameType | None = sys._getframe(depth)
+    except ValueError:  # SQLAlchemy's greenlet has a short stack of its own: go on where it was started
+        frame = None
     wanted = _USER
     found, stack = _walk(frame, wanted)
     if found is None:  # no code of the user's own: an application that is itself an installed package

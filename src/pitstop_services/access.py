@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-__all__ = ["Admin"]
+from pitstop.settings import load_settings
+
+__all__ = ["Admin", "configured_token"]
 
 Credentials = Annotated[
     HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False, description="the admin token"))
@@ -24,3 +26,9 @@ def _check(request: Request, credentials: Credentials) -> None:
 
 
 Admin = Depends(_check)
+
+
+def configured_token() -> str | None:
+    """The token in ``PITSTOP_ADMIN_TOKEN``."""
+    token = load_settings().admin_token
+    return None if token is None else token.get_secret_value()

@@ -74,6 +74,18 @@ REFUSED = {
         "def f(s):\n    return s.scalars(select(Post).options(lazyload(Post.comments))).all()§\n",
         "asks for the opposite: lazyload(comments)",
     ),
+    "another loader in a branch": (
+        "def f(s, x):\n    q = select(Post)\n    if x:\n        q = q.options(joinedload(Post.comments))\n    return s.scalars(q).all()§\n",
+        "a branch gives the statement joinedload(comments)",
+    ),
+    "options of the caller": (
+        "def f(s, *more):\n    return s.scalars(select(Post).options(*more)).all()§\n",
+        "may load the same: *more",
+    ),
+    "in an f-string": (
+        "def f(s):\n    return f'{s.scalars(select(Post)).all()}'§\n",
+        "stands in an f-string",
+    ),
     "options from elsewhere": (
         "def f(s, o):\n    return s.get(Post, 1, options=o)§\n",
         "options come from elsewhere: o",

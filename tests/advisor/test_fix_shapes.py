@@ -396,6 +396,26 @@ SHAPES = {
         "def f( s ):\n\tx=s . scalars( select( Post ) .where( Post.id>1 ) )§ ;y = 1\n\treturn x,y\n",
         "def f( s ):\n\tx=s . scalars( select( Post ).options(selectinload(Post.comments)) .where( Post.id>1 ) ) ;y = 1\n\treturn x,y\n",
     ),
+    "select under another name": (
+        COMMENTS,
+        "from sqlalchemy import select as pick\ndef f(s):\n    return s.scalars(pick(Post).limit(3)).all()§\n",
+        "from sqlalchemy import select as pick\ndef f(s):\n    return s.scalars(pick(Post).options(selectinload(Post.comments)).limit(3)).all()\n",
+    ),
+    "the class by its module, beside the class itself": (
+        COMMENTS,
+        "from shop import models as m\ndef f(s):\n    return s.scalars(select(m.Post)).all()§\n",
+        "from shop import models as m\ndef f(s):\n    return s.scalars(select(m.Post).options(selectinload(m.Post.comments))).all()\n",
+    ),
+    "the same option in a branch": (
+        COMMENTS,
+        "def f(s, x):\n    q = select(Post)\n    if x:\n        q = q.options(selectinload(Post.comments))\n    return s.scalars(q).all()§\n",
+        "def f(s, x):\n    q = select(Post).options(selectinload(Post.comments))\n    if x:\n        q = q.options(selectinload(Post.comments))\n    return s.scalars(q).all()\n",
+    ),
+    "options of a constant": (
+        COMMENTS,
+        "MORE = [joinedload(Post.author)]\ndef f(s):\n    return s.scalars(select(Post).options(*MORE)).all()§\n",
+        "MORE = [joinedload(Post.author)]\ndef f(s):\n    return s.scalars(select(Post).options(*MORE, selectinload(Post.comments))).all()\n",
+    ),
     "no newline at the end": (
         COMMENTS,
         "def f(s): return s.scalars(select(Post)).all()§",

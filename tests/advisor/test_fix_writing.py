@@ -32,6 +32,19 @@ def test_promise(tmp_path: Path) -> None:
     assert fix.options == ("selectinload(Post.comments).joinedload(Comment.author)",)
 
 
+def test_promise_of_subclasses(tmp_path: Path) -> None:
+    """What several subclasses of one relationship need is one statement, and promised as one."""
+    cures = (
+        "selectinload(Post.comments)",
+        "selectinload(Post.comments.of_type(Praise)).undefer(Praise.stars)",
+        "selectinload(Post.comments.of_type(Spam)).undefer(Spam.score)",
+    )
+    line = "from shop.models import Comment, Post, Praise, Spam"
+    orm = "from sqlalchemy.orm import selectinload, undefer"
+    (fix,) = planned(tmp_path, SOURCE, *cures, imports=(orm, line), count=10)
+    assert (fix.before, fix.after) == (31, 2)
+
+
 def test_diff_applies(tmp_path: Path) -> None:
     """The diff is one that ``git apply`` takes, also for CRLF and a missing last newline."""
     for text in (SOURCE, SOURCE.replace("\n", "\r\n"), SOURCE.rstrip("\n")):

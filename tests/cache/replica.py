@@ -12,6 +12,7 @@ from pitstop.servers.home import PREFIX
 from pitstop.servers.postgresql import PostgreSQL
 from pitstop.servers.process import wait_until
 from pitstop.servers.program import Program, find_program
+from tests.orphans import unwatch, watch
 
 SECONDS = 60.0
 PASSWORD = "replica"
@@ -37,6 +38,7 @@ class Replicated:
             pytest.skip(f"user {account.name} cannot run {program.directory}: no replica is tested here")
         self._directory = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._directory.chmod(0o711)
+        self._pids: list[int] = []
         self._primary = self._server(PostgreSQL, program, account)
         self._standby = self._server(_Standby, program, account)
 
@@ -52,6 +54,16 @@ class Replicated:
         assert isinstance(self._standby, _Standby)
         self._standby.primary_url = self.primary_url
         self.replica_url = _url(self._standby.start(password=PASSWORD, port=None, renew=False))
+        self._pids = [
+            int(
+                (self._directory / kind.__name__ / "postgresql" / "data" / "postmaster.pid")
+                .read_text()
+                .split("\n")[0]
+            )
+            for kind in (_Standby, PostgreSQL)
+        ]
+        for pid in self._pids:
+            watch(pid)
         self.follow()
         return self
 
@@ -59,6 +71,8 @@ class Replicated:
         """Stop both and delete what they wrote."""
         self._standby.stop()
         self._primary.stop()
+        for pid in self._pids:
+            unwatch(pid)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def hold(self) -> None:

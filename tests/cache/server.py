@@ -12,6 +12,7 @@ from pitstop.errors import RedisUnavailable
 from pitstop.servers.port import free_port
 from pitstop.servers.process import end, wait_until
 from pitstop.servers.program import find_program
+from tests.orphans import unwatch, watch
 
 SECONDS = 20.0
 
@@ -73,6 +74,7 @@ class OwnRedis:
         with (self.directory / "redis.log").open("ab") as log:
             command = [str(self._program), str(file), *(["--sentinel"] if self._sentinel else [])]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        watch(self._process.pid)
         if not wait_until(self.answers, seconds=SECONDS):
             self.stop()
             raise RuntimeError(f"redis did not start: {(self.directory / 'redis.log').read_text()[-2000:]}")
@@ -85,6 +87,7 @@ class OwnRedis:
                 end(self._process, [(signal.SIGKILL, 5.0)])
             self.thaw()
             end(self._process, [(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)])
+            unwatch(self._process.pid)
             self._process = None
         self.socket.unlink(missing_ok=True)
 

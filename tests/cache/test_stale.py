@@ -153,7 +153,7 @@ async def test_early(cache: Cache) -> None:
     """A value that takes long to load is loaded anew before its time is over."""
     calls = 0
 
-    @cache.cached(ttl=60, early=1_000_000)
+    @cache.cached(ttl=60, early=1_000_000_000)  # once in a million it is not drawn
     async def f() -> int:
         nonlocal calls
         calls += 1

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.orphans import unwatch, watch
+
 CONFIGURATION = """\
 [databases]
 * = host=127.0.0.1 port={port} password={password}
@@ -44,12 +46,14 @@ def pooled_url(sync_database_url: str) -> Iterator[str]:
             CONFIGURATION.format(port=parts.port, password=parts.password, own=own, directory=directory)
         )
         process = subprocess.Popen([program, "-q", *as_nobody(directory), str(file)])
+        watch(process.pid)
         try:
             wait_for(own, process)
             yield f"postgresql://{parts.username}:{parts.password}@127.0.0.1:{own}{parts.path}"
         finally:
             process.terminate()
             process.wait(30)
+            unwatch(process.pid)
 
 
 def free_port() -> int:

@@ -1,8 +1,10 @@
 """Engines of ``create_engine``: fair, bounded, clear when exhausted, and without leaks."""
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -326,3 +328,27 @@ def test_arguments_of_the_user_stay(sync_database_url: str) -> None:
         event.listen(engine, "do_connect", lambda *given: seen.append(dict(given[3])), insert=True)
         engine.connect().close()
     assert seen[0]["connect_timeout"] == 7
+
+
+def test_a_pool_that_was_disposed_of_is_let_go(sync_database_url: str) -> None:
+    """After ``dispose`` an engine goes on with another pool, of which its events tell; the first is freed."""
+    with threaded(sync_database_url) as engine:
+        engine.connect().close()
+        first = weakref.ref(engine.pool)
+        engine.dispose()
+        gc.collect()
+        assert first() is None
+        with engine.connect():
+            kinds = [each.kind for each in pool_status(engine).events]
+        assert (kinds[-2:], kinds.count("opened") - kinds.count("closed")) == (["closed", "opened"], 1)
+
+
+async def test_a_bare_connection_names_its_line(database_url: str) -> None:
+    """A connection that is taken without SQLAlchemy's own around it is lent, named and given back."""
+    async with asynchronous(database_url) as engine:
+        bare = await engine.raw_connection()
+        (holder,) = pool_status(engine).holders
+        assert holder.location is not None
+        assert holder.location.function == "test_a_bare_connection_names_its_line"
+        bare.close()
+        assert pool_status(engine).checked_out == 0

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 
 from pitstop import count_queries
+from pitstop.sql import hooks
 from tests.sql.shelves import Book, Shelf, Slip, ask
 
 
@@ -211,3 +212,23 @@ async def test_a_lazy_load_that_async_code_forbids_is_no_statement(async_postgre
     assert forbidden.query_location is not None
     assert forbidden.location is not None
     assert forbidden.query_location.line < forbidden.location.line
+
+
+def test_a_failure_of_the_observation_fails_no_statement(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What goes wrong while a statement is recorded is logged once, and the statement has its result."""
+
+    def broken(text: str) -> None:
+        raise ZeroDivisionError(text)
+
+    monkeypatch.setattr(hooks, "fingerprint", broken)
+    monkeypatch.setattr(hooks, "_warned", False)
+    with count_queries(engine) as queries, engine.connect() as connection:
+        assert connection.execute(select(Shelf.id)).all() == [(1,), (2,), (3,)]
+        assert connection.execute(select(Shelf.id)).all() == [(1,), (2,), (3,)]
+    assert queries.count == 0
+    assert [record.message for record in caplog.records if record.name == "pitstop.sql"] == [
+        "a statement was not observed (said once): ZeroDivisionError: "
+        "SELECT count_shelf.id \nFROM count_shelf"
+    ]

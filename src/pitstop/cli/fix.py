@@ -123,7 +123,9 @@ def _show(plan: Plan, cures: list[Cure], *, written: bool) -> None:
         verb = "fixed" if written else "would fix"
         before = "fails" if each.fails else each.before
         noun = "statement" if each.after == 1 else "statements"
-        console.print(f"{verb} {place}:{each.line}  {before} -> {each.after} {noun}", markup=False)
+        deep = any("recursion_depth" in option for option in each.options)
+        further = ", and one for each further level" if deep else ""
+        console.print(f"{verb} {place}:{each.line}  {before} -> {each.after} {noun}{further}", markup=False)
         for others in {cure.also_in for cure in cures if cure.also_in and _is_of(cure, each)}:
             names = ", ".join(others)
             console.print(

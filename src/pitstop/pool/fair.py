@@ -14,7 +14,7 @@ from pitstop.errors import PoolExhausted
 from pitstop.location import find_site
 from pitstop.pool.line import OPEN_ONE, Line
 from pitstop.pool.plan import Plan
-from pitstop.pool.status import Checkout, Figures, Holder, PoolStatus
+from pitstop.pool.status import Checkout, EventKind, Figures, Holder, PoolStatus
 from pitstop.pool.survey import Survey, survey
 from pitstop.pool.ticket import TaskTicket, ThreadTicket
 from pitstop.scope import current_scope
@@ -61,6 +61,7 @@ class FairPool(QueuePool):
         self._line = Line(size=1, limit=1)
         if surveyed is not None:
             self._bound(surveyed)
+        self.figures.pool = weakref.ref(self)
         if figures is None:
             _listen(self)
         _pools.add(self)
@@ -260,16 +261,22 @@ def counted() -> dict[str, tuple[int, int, float, float, str]]:
 
 def _listen(pool: FairPool) -> None:
     """Note what is opened and closed; the listeners stay with the pools that follow after ``dispose``."""
-    figures = pool.figures
+    figures = pool.figures  # and not the pool: it would live, and be told of, as long as those that follow
 
     def opened(*_: Any) -> None:
-        figures.note("opened", checked_out=pool.checkedout(), waiting=pool._line.waiting)
+        _note(figures, "opened")
 
     def closed(*_: Any) -> None:
-        figures.note("closed", checked_out=pool.checkedout(), waiting=pool._line.waiting)
+        _note(figures, "closed")
 
     event.listen(pool, "connect", opened)
     event.listen(pool, "close", closed)
+
+
+def _note(figures: Figures, kind: EventKind) -> None:
+    pool = figures.pool()
+    if pool is not None:
+        figures.note(kind, checked_out=pool.checkedout(), waiting=pool._line.waiting)
 
 
 def _has_none_left(error: BaseException) -> bool:

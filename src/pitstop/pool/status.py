@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pitstop.events import emit
 from pitstop.location import Location
@@ -106,9 +107,14 @@ class Checkout:
 
 @dataclass(slots=True)
 class Figures:
-    """What was counted; there is no lock, so at worst a wait is not counted."""
+    """What was counted; there is no lock, so at worst a wait is not counted.
+
+    Attributes:
+        pool: gives the pool that is counted now, or None; another one follows it after ``dispose``.
+    """
 
     name: str
+    pool: Callable[[], Any] = lambda: None
     waits: int = 0
     exhausted: int = 0
     wait_ms: float = 0.0

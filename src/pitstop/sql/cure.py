@@ -10,7 +10,10 @@ __all__ = [
     "asked_cure",
     "collapse",
     "column_cure",
+    "created_cure",
+    "expired_cure",
     "lazy_cure",
+    "refresh_cure",
     "relationships_of",
     "repeat_cure",
     "together_cure",
@@ -109,8 +112,11 @@ class _Chain:
 
 
 def _polymorphic(root: Any, subclasses: Iterable[type]) -> str:
-    names = ", ".join(sorted(each.__name__ for each in subclasses))
-    return f"selectin_polymorphic({root.class_.__name__}, [{names}])"
+    return f"selectin_polymorphic({root.class_.__name__}, [{_names(subclasses)}])"
+
+
+def _names(classes: Iterable[type]) -> str:
+    return ", ".join(sorted(each.__name__ for each in classes))
 
 
 def _loader(relationship: "RelationshipProperty[Any]", deep: bool) -> str:
@@ -140,34 +146,61 @@ def column_cure(
         path: from the root entity to the entity whose columns they are.
         mapper: the mapper of that entity.
         names: the attributes.
-        reason: ``"deferred"``, ``"left out"``, ``"subclass"``, ``"expired"`` or ``"refresh"``.
-        was_lazy, root, subclasses: as for :func:`lazy_cure`; without a root a subclass is reached by a
-            relationship.
+        reason: ``"deferred"``, ``"left out"``, ``"subclass"`` or ``"expired"``.
+        was_lazy, root, subclasses: as for :func:`lazy_cure`; without a root the subclasses are reached by a
+            relationship, and are all those of which one option of the query has to load columns.
     """
-    if reason == "subclass" and root is not None:
-        text = _polymorphic(root, subclasses)
-        imports = _imports({"selectin_polymorphic"}, {root.class_, *subclasses})
-        return Cure(text, imports, is_expression=True)
     if reason not in ("deferred", "subclass"):
         return Cure(_SENTENCES[reason].format(entity=mapper.class_.__name__, names=", ".join(names)))
-    base = path[-1].mapper.class_ if reason == "subclass" else mapper.class_
-    chain = _Chain(path, was_lazy, base)
-    if reason == "subclass":
-        chain.classes.add(mapper.class_)
-        chain.text += f".selectin_polymorphic([{mapper.class_.__name__}])"
+    is_deferred = all(mapper.attrs[name].deferred for name in names)
+    if reason == "subclass" and root is not None:
+        return _root_column_cure(mapper, names if is_deferred else [], root, subclasses)
+    if reason == "subclass" and not is_deferred:
+        chain = _Chain(path, was_lazy, path[-1].mapper.class_)
+        chain.classes.update(subclasses)
+        chain.text += f".selectin_polymorphic([{_names(subclasses)}])"
     else:
-        _undefer(chain, mapper, names)
+        chain = _Chain(path, was_lazy, mapper.class_)
+        _undefer(chain, mapper, names, grouped=reason != "subclass")
     return chain.cure()
 
 
-def _undefer(chain: _Chain, mapper: Any, names: list[str]) -> None:
+def _root_column_cure(mapper: Any, deferred: list[str], root: Any, subclasses: Iterable[type]) -> Cure:
+    chain = _Chain((mapper,), lambda path: False, mapper.class_)
+    _undefer(chain, mapper, deferred, grouped=False)
+    text = _polymorphic(root, subclasses)
+    if deferred:
+        text += f".options({chain.text})"
+    imports = _imports({"selectin_polymorphic", *chain.functions}, {root.class_, *subclasses})
+    return Cure(text, imports, is_expression=True)
+
+
+def _undefer(chain: _Chain, mapper: Any, names: list[str], *, grouped: bool) -> None:
+    """Append what loads deferred columns; by their group only where that is the selected class's own."""
     groups = {getattr(mapper.attrs[name], "group", None) for name in names}
     group = groups.pop() if len(groups) == 1 else None
-    if group and len(names) > 1:
+    if grouped and group and len(names) > 1:
         chain.call("undefer_group", repr(group))
         return
     for name in names:
         chain.call("undefer", f"{mapper.class_.__name__}.{name}")
+
+
+def refresh_cure(mapper: Any, relationships: list[str]) -> Cure:
+    """The cure for ``refresh()`` in a loop, which loads again what it is given, relationships included."""
+    entity = mapper.class_.__name__
+    if not relationships:
+        return Cure(_SENTENCES["refresh"].format(entity=entity))
+    loads = (f"{_loader(mapper.relationships[name], False)}({entity}.{name})" for name in relationships)
+    return Cure(f"put {', '.join(loads)} into the options of the query and leave refresh() out of the loop")
+
+
+def expired_cure(path: Path) -> Cure:
+    """The cure for a relationship of rows that were loaded, expired and then read again one by one."""
+    owner, relationship = relationships_of(path)[-1]
+    option = f"{_loader(relationship, False)}({owner.__name__}.{relationship.key})"
+    sentence = _SENTENCES["expired"].format(entity=owner.__name__)
+    return Cure(f"{sentence}; then {option} in the options of the query loads it for all")
 
 
 _SENTENCES = {
@@ -185,6 +218,16 @@ def together_cure(path: Path) -> Cure:
     return Cure(
         f"load the rows of {owner.__name__} with one statement, with "
         f"{_loader(relationship, False)}({owner.__name__}.{relationship.key}) in its options"
+    )
+
+
+def created_cure(path: Path) -> Cure:
+    """The cure for a relationship of rows that no query has loaded, because they were made here."""
+    owner, relationship = relationships_of(path)[-1]
+    name = f"{owner.__name__}.{relationship.key}"
+    return Cure(
+        f"no query has loaded these rows of {owner.__name__}: give them their {relationship.key} where they "
+        f"are made, or read them again with {_loader(relationship, False)}({name}) in the options"
     )
 
 

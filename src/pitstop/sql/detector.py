@@ -17,13 +17,17 @@ from pitstop.sql.cure import (
     asked_cure,
     collapse,
     column_cure,
+    created_cure,
+    expired_cure,
     lazy_cure,
+    refresh_cure,
     relationships_of,
     repeat_cure,
     together_cure,
 )
 from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
 from pitstop.sql.lineage import Execution, Lineage, Origin
+from pitstop.sql.reason import column_reason, is_asked, is_created
 from pitstop.sql.records import FindingKind, NPlusOne, Seen
 
 __all__ = ["Detector"]
@@ -148,16 +152,23 @@ class Detector:
         distinct = len(group.distinct)
         if group.most_touched < 2 or distinct < 2:
             return False
+        execution = _execution(group)
+        if execution.origin is None and (execution.expired or is_created(execution.state)):
+            return self._is_quiet(group)
         return max(group.levels.values()) >= 2 or (distinct >= self._threshold and not climbs(group))
 
     def _is_column_loop(self, group: RowLoads) -> bool:
         execution = group.first_execution
         if execution is not None and execution.origin is not None:
             return self._is_loop(group)
+        return self._is_quiet(group)
+
+    def _is_quiet(self, group: RowLoads) -> bool:
+        """Whether rows enough were completed with no write in between."""
         return len(group.distinct) >= self._threshold and group.quiet + 1 >= self._threshold
 
     def _is_repeat(self, group: StatementRuns) -> bool:
-        return len(group.distinct) >= self._threshold and not group.pages
+        return len(group.distinct) >= self._threshold and not group.acts and not group.pages
 
     def _is_wanted(self, finding: NPlusOne) -> bool:
         names = [f"{finding.parent}.{finding.relationship}"]
@@ -168,15 +179,22 @@ class Detector:
         result, path = key
         owner, relationship = relationships_of(path)[-1]
         root = _root_of(path, group)
-        if max(group.levels.values()) < 2 and key not in self._forbidden:
+        was_lazy = self._was_lazy(result)
+        execution = _execution(group)
+        if execution.expired:
+            cure = expired_cure(path)
+        elif execution.origin is None and is_created(execution.state):
+            cure = created_cure(path)
+        elif max(group.levels.values()) < 2 and key not in self._forbidden:
             cure = together_cure(path)
-        elif _has_strategy(_execution(group).state, relationship, "lazy"):
+        elif is_asked(execution.state, relationship):
             cure = asked_cure(path)
         else:
+            depths = {depth for depth, _ in group.levels}
             cure = lazy_cure(
-                path,
-                was_lazy=self._was_lazy(result),
-                recursive=len({depth for depth, _ in group.levels}) > 1,
+                _eager_levels(path, min(depths)),
+                was_lazy=lambda part: len(part) < len(path) and was_lazy(part),
+                recursive=len(depths) > 1,
                 root=root,
                 subclasses=self._subclasses(result, root) if root is not None else (),
             )
@@ -186,16 +204,18 @@ class Detector:
         execution = _execution(group)
         mapper = execution.state.mapper
         path = execution.path or (mapper,)
+        if execution.user_refresh:
+            return _refresh_finding(group, execution)
         names = [name for name in sorted(execution.names) if name in mapper.column_attrs]
         root = _root_of((mapper,), group) if len(path) == 1 else None
         cure = column_cure(
             path,
             mapper,
             names,
-            reason=_column_reason(execution, root or path[-1].mapper),
+            reason=column_reason(execution, root or path[-1].mapper),
             was_lazy=self._was_lazy(key[0]),
             root=root,
-            subclasses=self._subclasses(key[0], root) if root is not None else (),
+            subclasses=self._subclasses(key[0], root) if root is not None else self._below(key[0], path),
         )
         return _finding(group, "column-load", mapper.class_.__name__, ", ".join(names), cure)
 
@@ -207,6 +227,16 @@ class Detector:
         found = [key[1][0].mapper for key in self._lazy if key[0] == result]
         found += [key[1][0] for key in self._columns if key[0] == result]
         return {mapper.class_ for mapper in found if mapper.isa(root) and mapper is not root}
+
+    def _below(self, result: Hashable, path: tuple[Any, ...]) -> set[type]:
+        """The subclasses at the end of a path whose columns were left out, not deferred."""
+        base = path[-1].mapper
+        return {
+            mapper.class_
+            for (rows, (mapper, names, _)), group in self._columns.items()
+            if rows == result and _execution(group).path == path and mapper is not base
+            if any(name in mapper.column_attrs and not mapper.attrs[name].deferred for name in names)
+        }
 
     def _repeat_finding(self, group: StatementRuns) -> NPlusOne:
         entity = group.entity
@@ -241,6 +271,8 @@ def _group_key(execution: Execution) -> tuple[Any, Any]:
 def _result_key(execution: Execution) -> Hashable:
     """What the rows have in common: the code that issued their query, else the load that made them."""
     origin = execution.origin
+    if origin is None and execution.expired:  # read again one by one: each has a run of its own
+        return ("code", execution.site.stack)
     if origin is None:
         return ("run", execution.state.runid if execution.state is not None else None)
     if origin.site.location is None:
@@ -248,29 +280,11 @@ def _result_key(execution: Execution) -> Hashable:
     return ("code", origin.site.stack)
 
 
-def _column_reason(execution: Execution, selected: Any) -> str:
-    if execution.user_refresh:
-        return "refresh"
-    mapper = execution.state.mapper
-    names = [name for name in execution.names if name in mapper.column_attrs]
-    if selected is not mapper and not any(name in selected.attrs for name in names):
-        return "subclass"
-    if execution.expired:
-        return "expired"
-    left_out = any(_has_strategy(execution.state, mapper.attrs[name], "deferred", True) for name in names)
-    return "left out" if left_out else "deferred"
-
-
-def _has_strategy(state: Any, attribute: Any, key: str, value: object = None) -> bool:
-    """Whether the query's options give this very attribute a strategy, which another would contradict."""
-    return any(
-        any(
-            each is attribute for each in element.path.path[-2:]
-        )  # a relationship's path ends with its target
-        and any(name == key and value in (None, found) for name, found in element.strategy or ())
-        for option in state.load_options
-        for element in getattr(option, "context", ())
-    )
+def _eager_levels(path: tuple[Any, ...], depth: int) -> tuple[Any, ...]:
+    """The path with the levels before it that the query loaded already, of a relationship that follows
+    itself: its first lazy load is that much further from the root than the path is long.
+    """
+    return path + path[-2:] * ((depth - len(path)) // 2)
 
 
 def _first_table(text: str) -> str:
@@ -279,6 +293,14 @@ def _first_table(text: str) -> str:
         if word.lower() == "from":
             return words[index + 1].strip("(),;")
     return "statement"
+
+
+def _refresh_finding(group: RowLoads, execution: Execution) -> NPlusOne:
+    mapper = execution.state.mapper
+    keys = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
+    names = sorted(execution.names - keys or execution.names)
+    cure = refresh_cure(mapper, [name for name in names if name in mapper.relationships])
+    return _finding(group, "column-load", mapper.class_.__name__, ", ".join(names), cure)
 
 
 def _finding(group: Group, kind: FindingKind, parent: str, relationship: str, cure: Cure) -> NPlusOne:

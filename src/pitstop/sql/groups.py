@@ -1,5 +1,6 @@
 """The groups that the detector folds executions into: what was loaded or run again, from where, how often."""
 
+import re
 from collections.abc import Hashable
 
 from pitstop.location import Location, Site
@@ -10,6 +11,9 @@ __all__ = ["Group", "RowLoads", "StatementRuns", "climbs"]
 
 MAX_DISTINCT = 64
 _SAMPLES = 3
+_ACTS = re.compile(
+    r"\b(?:pg_notify|pg_(?:try_)?advisory_\w+|pg_sleep|set_config|nextval|setval)\s*\(", re.IGNORECASE
+)
 
 
 class Group:
@@ -97,6 +101,11 @@ class StatementRuns(Group):
         self.add(site, ms, _digest(parameters))
         if len(self.distinct) > known and len(self.samples) < _SAMPLES:
             self.samples.append(parameters)
+
+    @property
+    def acts(self) -> bool:
+        """Whether it is run for what it does (a lock, a notification, a setting), not for its rows."""
+        return _ACTS.search(self.text) is not None
 
     def comparable(self) -> tuple[str, list[object]]:
         """The text and the parameters of some runs; values that stand in the text are taken out of it."""

@@ -7,6 +7,7 @@ execution options of the statement when it reaches the cursor. The hooks stay in
 SQLAlchemy's listener lists may not change while other threads execute.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from time import perf_counter
@@ -28,8 +29,10 @@ __all__ = ["install"]
 _DRIVER_SQL_FRAMES = 6  # _run, _do_execute, _exec_single_context, _execute_context, exec_driver_sql
 _STATEMENT_FRAMES = 8  # ... _execute_context, _execute_clauseelement, _execute_on_connection, execute
 
+_log = logging.getLogger("pitstop.sql")
 _lock = threading.Lock()
 _installed = False
+_warned = False
 
 
 def install() -> None:
@@ -109,15 +112,27 @@ def _record(
     failed: bool = False,
     forbidden: bool = False,
 ) -> None:
+    """Tell what was executed; no failure of ours may undo it."""
     ms = (perf_counter() - started) * 1000.0
-    site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
-    execution = _execution(context, site)
-    seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
-    if not forbidden:
-        tell(traces, seen)
-    else:
-        for trace in traces:
-            trace.forbid(seen)
+    try:
+        site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
+        execution = _execution(context, site)
+        seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
+        if not forbidden:
+            tell(traces, seen)
+        else:
+            for trace in traces:
+                trace.forbid(seen)
+    except Exception as error:  # noqa: BLE001 - said in the log, once
+        _warn(error)
+
+
+def _warn(error: Exception) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        name = type(error).__name__
+        _log.warning("a statement was not observed (said once): %s: %s", name, error, exc_info=error)
 
 
 def _execution(context: Any, site: Site) -> Execution | Origin | None:

@@ -54,7 +54,8 @@ class Execution:
         path: mappers and properties from the root entity to what is loaded.
         state: the instance that it is loaded for, or None.
         names: the column attributes that are loaded (``"column"`` only).
-        expired: whether those had been loaded before and expired since.
+        expired: whether those, or of a relationship the columns of its row, had been loaded before and
+            expired since.
         user_refresh: whether ``Session.refresh`` asked.
         outer: SQLAlchemy's context of the load that this one is part of, or None.
         origin: the query whose rows it completes; None where that was not seen.
@@ -125,7 +126,8 @@ class _Load:
 
     def path_of(self, state: Any) -> tuple[Any, ...]:
         """The path from the root entity to a row of this load."""
-        return (*self.base, *state.load_path.path[self.skip :])
+        # an instance that was made here has no path of its own, though it has been read again since
+        return (*self.base, *state.load_path.path[self.skip :]) or (state.mapper,)
 
 
 class Lineage:
@@ -166,7 +168,9 @@ class Lineage:
         if execution.kind == "lazy":
             path = _extended(path, _last_relationship(here), execution.state)
         resolved = execution.like(kind=execution.kind, path=path)
-        resolved.origin = load.origin if load is not None else None
+        if load is not None:
+            resolved.origin = load.origin
+            resolved.expired = execution.expired or _is_reading_again(load.execution)
         if execution.kind == "lazy":
             self._note(_Load(resolved, resolved.origin, path, len(here)), run)
         else:
@@ -196,6 +200,14 @@ class Lineage:
             del self._loads[: _MAX_LOADS // 2]
         self._runs.append(run)
         self._loads.append(load)
+
+
+def _is_reading_again(execution: Execution | Origin) -> bool:
+    """Whether a whole row was read again, of which the key was expired as well."""
+    if not isinstance(execution, Execution) or not execution.expired or execution.user_refresh:
+        return False
+    mapper = execution.state.mapper
+    return all(mapper.get_property_by_column(key).key in execution.names for key in mapper.primary_key)
 
 
 def _extended(path: tuple[Any, ...], relationship: Any, state: Any) -> tuple[Any, ...]:

@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Literal, cast
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy.orm import sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pitstop import Cache
-from pitstop.errors import SettingsError
-from pitstop.sql import peer_loading
+from pitstop_services.assembly import check_form, include
 from pitstop_services.blog import cached, naive, naive_async, read_models, tuned, tuned_sync
 from pitstop_services.engines import configured_redis, connect, disconnect
 
@@ -46,39 +44,19 @@ def create_app(
     Raises:
         SettingsError: there is no such form, or no database to serve from.
     """
-    if form != "all" and form not in ROUTERS:
-        raise SettingsError(f"no form {form!r} of the blog: use {', '.join(ROUTERS)} or all")
+    check_form(form, ROUTERS, service="blog")
     app = FastAPI(title="Pitstop's blog", summary=f"form: {form}", lifespan=_lifespan)
     connect(app, database_url, service="blog")
     if form in ("cached", "all"):
         app.state.cache = cached.make_cache(
             str(app.state.engine.url.database), redis_url=redis_url or configured_redis()
         )
-    for each, (prefix, router) in ROUTERS.items():
-        if form == "all" and each == "naive-peers":
-            app.mount(prefix, _with_peers(app))
-        elif form == "all" and each == "cached":
-            app.mount(prefix, _with_cache(app))
-        elif form == "all":
-            app.include_router(router, prefix=prefix, tags=[each])
-        elif form == each:
-            app.include_router(router)
-    if form == "naive-peers":
-        peer_loading(app.state.sessions)
+    include(app, form, ROUTERS, mounted={"cached": _with_cache})
     if form == "cached":
         app.add_middleware(app.state.cache.responses(namespace=cached.NAMESPACE))
     if form == "all":
         app.add_middleware(_Telling, cache=app.state.cache)
     return app
-
-
-def _with_peers(app: FastAPI) -> FastAPI:
-    """The naive endpoints as they are, on sessions of their own that load for all rows at once."""
-    inner = FastAPI(title=app.title, summary="form: naive-peers")
-    inner.include_router(naive.router)
-    inner.state.sessions = sessionmaker(app.state.engine)
-    peer_loading(inner.state.sessions)
-    return inner
 
 
 def _with_cache(app: FastAPI) -> ASGIApp:

@@ -91,7 +91,7 @@ async def list_user_posts(
 async def create_post(request: Request, draft: PostDraft) -> Response:
     """Write a post."""
     state = request.app.state
-    async with state.async_sessions() as session:
+    async with state.async_writes() as session:
         author = await session.get(User, draft.author_id)
         if author is None or not author.is_active:
             raise HTTPException(422, f"no active user {draft.author_id}")
@@ -106,7 +106,7 @@ async def create_post(request: Request, draft: PostDraft) -> Response:
 async def update_post(request: Request, post_id: Id, body: PostBody) -> Response:
     """Change a published post."""
     state = request.app.state
-    async with state.async_sessions() as session:
+    async with state.async_writes() as session:
         post = await session.get(Post, post_id)
         if post is None or not post.is_published:
             raise HTTPException(404, f"no post {post_id}")

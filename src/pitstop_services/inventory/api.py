@@ -6,11 +6,10 @@ from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy.orm import sessionmaker
 
-from pitstop.errors import CursorError, SettingsError
-from pitstop.settings import load_settings
-from pitstop.sql import peer_loading
+from pitstop.errors import CursorError
+from pitstop_services.access import configured_token
+from pitstop_services.assembly import check_form, include
 from pitstop_services.engines import connect, disconnect
 from pitstop_services.inventory import naive, tuned
 
@@ -46,32 +45,13 @@ def create_app(
     Raises:
         SettingsError: there is no such form, or no database to serve from.
     """
-    if form != "all" and form not in ROUTERS:
-        raise SettingsError(f"no form {form!r} of the inventory: use {', '.join(ROUTERS)} or all")
+    check_form(form, ROUTERS, service="inventory")
     app = FastAPI(title="Pitstop's inventory", summary=f"form: {form}", lifespan=_lifespan)
     connect(app, database_url, service="inventory")
-    app.state.admin_token = admin_token or _configured_token()
+    app.state.admin_token = admin_token or configured_token()
     app.add_exception_handler(CursorError, _refuse_cursor)
-    for each, (prefix, router) in ROUTERS.items():
-        if form == "all" and each == "naive-peers":
-            app.mount(prefix, _with_peers(app))
-        elif form == "all":
-            app.include_router(router, prefix=prefix, tags=[each])
-        elif form == each:
-            app.include_router(router)
-    if form == "naive-peers":
-        peer_loading(app.state.sessions)
+    include(app, form, ROUTERS)
     return app
-
-
-def _with_peers(app: FastAPI) -> FastAPI:
-    """The naive endpoints as they are, on sessions of their own that load for all rows at once."""
-    inner = FastAPI(title=app.title, summary="form: naive-peers")
-    inner.include_router(naive.router)
-    inner.state.sessions = sessionmaker(app.state.engine)
-    inner.state.admin_token = app.state.admin_token
-    peer_loading(inner.state.sessions)
-    return inner
 
 
 @asynccontextmanager
@@ -82,8 +62,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _refuse_cursor(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"{error}"}, 422)
-
-
-def _configured_token() -> str | None:
-    token = load_settings().admin_token
-    return None if token is None else token.get_secret_value()

@@ -100,6 +100,28 @@ class Task(Base):
     notes: Mapped[str] = mapped_column(default="", deferred=True)
 
 
+class Beast(Base):
+    """Twelve of them, of three classes in turn."""
+
+    __tablename__ = "odd_beast"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    sound: Mapped[str] = mapped_column(deferred=True)
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "beast"}  # noqa: RUF012
+
+
+class Cat(Beast):
+    """Every third."""
+
+    __mapper_args__ = {"polymorphic_identity": "cat"}  # noqa: RUF012
+
+
+class Dog(Beast):
+    """Every third."""
+
+    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
+
+
 def _first_task_of(person_id: Any) -> Any:
     other = aliased(Task)
     return select(func.min(other.id)).where(other.person_id == person_id).scalar_subquery()
@@ -131,6 +153,9 @@ def fill(engine: Engine) -> None:
             {"person_id": n, "song_id": song, "rank": rank}
             for n in range(1, PEOPLE)
             for rank, song in enumerate((n % 4 + 1, (n + 1) % 4 + 1, n % 4 + 1))
+        ],
+        Beast.__table__: [
+            {"id": n, "kind": ("beast", "cat", "dog")[n % 3], "sound": f"s {n}"} for n in range(1, 13)
         ],
         friends: [{"one_id": n, "other_id": other} for n in range(1, 5) for other in range(1, n)],
         Task.__table__: [

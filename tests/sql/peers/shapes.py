@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from tests.sql.peers.models import Person, Song, Task
+from tests.sql.peers.models import Beast, Person, Song, Task
 from tests.sql.scenarios.models import (
     Album,
     Author,
@@ -266,6 +266,7 @@ SHAPES = (
         "left out by the query", reading(POSTS.options(load_only(Post.title)), "public", "author_id"), 37, 3
     ),
     Shape("deferred column below", chain(POSTS, "author", "biography"), 13, 3),
+    Shape("deferred column of several classes", reading(select(Beast).order_by(Beast.id), "sound"), 13, 4),
     Shape("expired", _expired, 13, 3),
     Shape("after a commit", _committed, 19, 4),
     Shape("many", reading(select(Parcel).order_by(Parcel.id), "stops"), 1101, 4),

@@ -214,6 +214,7 @@ class Engineer(Employee):
     __tablename__ = "engineer"
     id: Mapped[int] = mapped_column(ForeignKey("employee.id"), primary_key=True)
     language: Mapped[str]
+    resume: Mapped[str] = mapped_column(default="a resume", deferred=True)
     tasks: Mapped[list["Task"]] = relationship(order_by="Task.id")
     __mapper_args__ = {"polymorphic_identity": "engineer"}  # noqa: RUF012
 
@@ -224,6 +225,8 @@ class Manager(Employee):
     __tablename__ = "manager"
     id: Mapped[int] = mapped_column(ForeignKey("employee.id"), primary_key=True)
     budget: Mapped[int]
+    agenda: Mapped[str] = mapped_column(default="an agenda", deferred=True, deferred_group="office")
+    diary: Mapped[str] = mapped_column(default="a diary", deferred=True, deferred_group="office")
     __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
 
 

@@ -174,3 +174,22 @@ def transactions_in_a_loop(session: Session, options: Any = ()) -> Any:
     for _ in range(5):
         session.scalar(select(Author.name).where(Author.id == 1))
         session.commit()
+
+
+@negative()
+def children_added_after_each_flush(session: Session, options: Any = ()) -> Any:
+    for number in range(5):
+        note = Note(text=f"note {number}")
+        session.add(note)
+        session.flush()
+        note.remarks.append(Remark(text="looks for others first"))
+    session.rollback()
+
+
+@negative()
+def answers_with_what_was_made(session: Session, options: Any = ()) -> Any:
+    for number in range(5):
+        note = Note(text=f"note {number}")
+        session.add(note)
+        session.commit()
+        assert (note.text, note.remarks) == (f"note {number}", [])

@@ -3,9 +3,19 @@
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer, joinedload, load_only, selectinload, undefer, undefer_group
+from sqlalchemy.orm import (
+    Session,
+    defaultload,
+    defer,
+    joinedload,
+    load_only,
+    selectin_polymorphic,
+    selectinload,
+    undefer,
+    undefer_group,
+)
 
-from tests.sql.scenarios.models import Author, Post
+from tests.sql.scenarios.models import Author, Company, Employee, Engineer, Manager, Note, Post
 from tests.sql.scenarios.record import COLUMN, LAZY, REPEATED, Expect, Scenario, make_positive
 
 SCENARIOS: list[Scenario] = []
@@ -110,3 +120,78 @@ def refresh_of_a_relation_in_a_loop(session: Session, options: Any = ()) -> list
     for author in authors:
         session.refresh(author, ["posts"])  # <touch>
     return [len(author.posts) for author in authors]
+
+
+@positive(
+    Expect("Engineer", "resume", 5, kinds=COLUMN),
+    cured=2,
+    reference=lambda: [selectin_polymorphic(Employee, [Engineer]).options(undefer(Engineer.resume))],
+)
+def deferred_column_of_a_subclass(session: Session, options: Any = ()) -> list[Any]:
+    people = session.scalars(select(Employee).order_by(Employee.id).options(*options)).all()  # <query>
+    return [each.resume for each in people if isinstance(each, Engineer)]  # <touch>
+
+
+@positive(
+    Expect("Manager", "", 3, kinds=COLUMN),
+    Expect("Manager", "budget", 3, kinds=COLUMN, touch="other"),
+    cured=2,
+    reference=lambda: [
+        selectin_polymorphic(Employee, [Manager]).options(undefer(Manager.agenda), undefer(Manager.diary))
+    ],
+)
+def deferred_group_of_a_subclass(session: Session, options: Any = ()) -> list[Any]:
+    people = session.scalars(select(Employee).order_by(Employee.id).options(*options)).all()  # <query>
+    managers = [each for each in people if isinstance(each, Manager)]
+    days = [each.agenda + each.diary for each in managers]  # <touch>
+    return [*days, *(each.budget for each in managers)]  # <other>
+
+
+@positive(
+    Expect("Engineer", "language", 5, kinds=COLUMN),
+    Expect("Manager", "budget", 3, kinds=COLUMN),
+    cured=4,
+    reference=lambda: [defaultload(Company.employees).selectin_polymorphic([Engineer, Manager])],
+)
+def columns_of_two_subclasses_below_a_relation(session: Session, options: Any = ()) -> list[Any]:
+    statement = select(Company).order_by(Company.id).options(selectinload(Company.employees), *options)
+    companies = session.scalars(statement).all()  # <query>
+    everyone = [employee for company in companies for employee in company.employees]
+    return [each.language if isinstance(each, Engineer) else each.budget for each in everyone]  # <touch>
+
+
+@positive(
+    Expect("Engineer", "resume", 5, kinds=COLUMN),
+    Expect("Manager", "", 3, kinds=COLUMN),
+    cured=2,
+    reference=lambda: [
+        defaultload(Company.employees.of_type(Engineer)).undefer(Engineer.resume),
+        defaultload(Company.employees.of_type(Manager)).undefer_group("office"),
+    ],
+)
+def deferred_columns_of_two_subclasses_below_a_relation(session: Session, options: Any = ()) -> list[Any]:
+    statement = select(Company).order_by(Company.id).options(selectinload(Company.employees), *options)
+    companies = session.scalars(statement).all()  # <query>
+    everyone = [employee for company in companies for employee in company.employees]
+    return [each.resume if isinstance(each, Engineer) else each.agenda for each in everyone]  # <touch>
+
+
+@positive(
+    Expect("Author", "", 6, kinds=COLUMN, query="", curable=False),
+    Expect("Author", "posts", 6, query="", curable=False),
+)
+def relation_of_rows_expired_by_commit(session: Session, options: Any = ()) -> list[Any]:
+    authors = session.scalars(select(Author).order_by(Author.id).options(*options)).all()
+    session.commit()
+    return [len(author.posts) for author in authors]  # <touch>
+
+
+@positive(
+    Expect("Note", "", 5, kinds=COLUMN, query="", curable=False),
+    Expect("Note", "remarks", 5, query="", curable=False),
+)
+def relation_of_rows_made_here(session: Session, options: Any = ()) -> list[Any]:
+    notes = [Note(text=f"note {number}") for number in range(5)]
+    session.add_all(notes)
+    session.commit()
+    return [len(note.remarks) for note in notes]  # <touch>

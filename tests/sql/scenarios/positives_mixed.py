@@ -106,3 +106,17 @@ def asked_to_be_lazy(session: Session, options: Any = ()) -> list[Any]:
     statement = select(Author).order_by(Author.id).options(lazyload(Author.posts), *options)
     authors = session.scalars(statement).all()  # <query>
     return [len(author.posts) for author in authors]  # <touch>
+
+
+@positive(
+    Expect("Node", "children", 9),
+    cured=4,
+    reference=lambda: [defaultload(Node.children).selectinload(Node.children, recursion_depth=-1)],
+)
+def deeper_than_the_query_says(session: Session, options: Any = ()) -> list[Any]:
+    def names(node: Node) -> list[Any]:
+        return [node.name, *(names(child) for child in node.children)]  # <touch>
+
+    statement = select(Node).where(Node.parent_id.is_(None))
+    root = session.scalars(statement.options(selectinload(Node.children), *options)).one()  # <query>
+    return names(root)

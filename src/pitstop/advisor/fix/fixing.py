@@ -7,16 +7,18 @@ import libcst as cst
 
 from pitstop.advisor.fix.cure import Cure
 from pitstop.advisor.fix.insertion import insert_options
-from pitstop.advisor.fix.locating import existing, home_of
+from pitstop.advisor.fix.locating import existing, home_of, in_branches, unknown
 from pitstop.advisor.fix.module import Module
 from pitstop.advisor.fix.names import LOADERS, Home, Names
 from pitstop.advisor.fix.option import (
     COLUMNS,
     EAGER,
     Option,
+    Step,
     conflicting,
     covered,
     extra_statements,
+    loaded_otherwise,
     outermost,
     without_joins,
 )
@@ -101,11 +103,25 @@ class Fixing:
                 self.refused.append((wish, f"the statement asks for the opposite: {asked}"))
             elif any(covered(wish.option, by=each) for each in present):
                 self.cured.append(wish)
+            elif (step := self._in_a_branch(claim)) is not None:
+                asked = f"{step.loader}({', '.join(step.names)})"
+                self.refused.append((wish, f"a branch gives the statement {asked}: move that out of it"))
             else:
                 yield claim
 
+    def _in_a_branch(self, claim: _Claim) -> Step | None:
+        """An option of some branch that would contradict the cure."""
+        branches = in_branches(self.names, claim.site)
+        found = (loaded_otherwise(claim.wish.option, by=each) for each in branches)
+        return next(filter(None, found), None)
+
     def _write(self, claims: list[_Claim]) -> None:
         """Give one place all its options."""
+        if self.module.around(claims[0].site.at, cst.FormattedString) is not None:
+            raise FixRefused("the statement stands in an f-string: take it out of there")
+        foreign = unknown(self.names, claims[0].site)
+        if foreign is not None:
+            raise FixRefused(f"some of its options come from elsewhere, and may load the same: {foreign}")
         owners = {(without_joins(c.wish.option) if c.site.locks else c.wish.option): c for c in claims}
         texts: list[str] = []
         edits: list[Edit] = []

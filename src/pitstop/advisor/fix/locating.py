@@ -3,18 +3,19 @@
 from collections.abc import Iterable
 
 import libcst as cst
+from libcst.metadata import Assignment
 
 from pitstop.advisor.fix.chain import called
 from pitstop.advisor.fix.cure import Cure
 from pitstop.advisor.fix.execution import Execution, Rank, executions, function_name
 from pitstop.advisor.fix.insertion import elements
 from pitstop.advisor.fix.module import Module
-from pitstop.advisor.fix.names import LOADERS, Home, Names, homes
+from pitstop.advisor.fix.names import LOADERS, Home, Names, assigned_value, homes
 from pitstop.advisor.fix.option import WRITABLE, Option, covered, parse_options
 from pitstop.advisor.fix.statement import NotAStatement, Site, Statements
 from pitstop.errors import FixRefused
 
-__all__ = ["Locating", "existing", "home_of"]
+__all__ = ["Locating", "existing", "home_of", "in_branches", "unknown"]
 
 
 def home_of(name: str, cure: Cure) -> Home:
@@ -31,6 +32,30 @@ def existing(names: Names, site: Site) -> list[tuple[Option, cst.CSTNode | None]
         chains = parse_options(names.module.code(element.value), renamed=names.loaders)
         found += [(chain, element.value if len(chains) == 1 else None) for chain in chains]
     return [(option, node) for option, node in found if _last(option.root) in ("", _last(site.root))]
+
+
+def in_branches(names: Names, site: Site) -> list[Option]:
+    """The options that only some branch gives to the statement of a site."""
+    calls = (argument for call in site.maybe for argument in call.args if not argument.star)
+    codes = (names.module.code(each.value) for each in calls)
+    return [option for code in codes for option in parse_options(code, renamed=names.loaders)]
+
+
+def unknown(names: Names, site: Site) -> str | None:
+    """The first option of a site, as source, of which the file does not say what it loads."""
+    for element in elements(site):
+        value = element.value
+        starred = isinstance(element, cst.Arg) and bool(element.star)
+        if isinstance(value, cst.Name):
+            bindings = names.module.bindings(value.value, at=value)
+            nodes = [each.node for each in bindings if isinstance(each, Assignment)]
+            literal = assigned_value(names.module, nodes[0]) if len(nodes) == len(bindings) == 1 else None
+            if isinstance(literal, cst.List | cst.Tuple | cst.Call):
+                continue
+        elif not starred and isinstance(value, cst.Call):
+            continue
+        return f"{'*' if starred else ''}{names.module.code(value)}"
+    return None
 
 
 def _last(dotted: str) -> str:

@@ -94,6 +94,14 @@ class Names:
         """The local names of what is imported under another name, and the names proper."""
         return {each.local: each.name for each in self.imports if each.name and each.local != each.name}
 
+    def is_select(self, name: cst.Name, *, at: cst.CSTNode) -> bool:
+        """Whether a name is SQLAlchemy's ``select``, imported under it."""
+        return any(
+            each.local == name.value and each.name == "select" and self._bound(each, at=at)
+            for each in self.imports
+            if each.module[:1] in (("sqlalchemy",), ("sqlmodel",))
+        )
+
     def same(self, identity: Identity, home: Home) -> bool:
         """Whether an expression names the class of a cure.
 
@@ -106,7 +114,10 @@ class Names:
         if identity.name != home.name:
             module = identity.imported.module if identity.imported is not None else ()
             return inherits(self.module.source.path, module, identity.name, base=home.name)
-        if identity.imported is None or identity.imported.provides(home.name, home.module):
+        imported = identity.imported
+        if imported is None or imported.provides(home.name, home.module):
+            return True
+        if imported.qualified(home.name, home.module):
             return True
         return not any(each.provides(home.name, home.module) and each.name for each in self.imports)
 

@@ -9,6 +9,7 @@ __all__ = [
     "Step",
     "conflicting",
     "covered",
+    "loaded_otherwise",
     "outermost",
     "parse_cure",
     "parse_options",
@@ -204,6 +205,16 @@ def conflicting(option: Option, *, with_: Option) -> bool:
     return with_.path == option.path[: len(with_.path)] and with_.steps[-1].loader in OPPOSED
 
 
+def loaded_otherwise(option: Option, *, by: Option) -> Step | None:
+    """The step of ``by`` that loads the same attribute otherwise: SQLAlchemy refuses the two together."""
+    for mine, theirs in zip(option.steps, by.steps, strict=False):
+        if mine.names != theirs.names:
+            return None
+        if mine.loader != theirs.loader and {mine.loader, theirs.loader} <= EAGER:
+            return theirs
+    return None
+
+
 def outermost(options: Iterable[Option]) -> list[Option]:
     """Leave out the options that another one covers; the order stays."""
     kept: list[Option] = []
@@ -229,9 +240,14 @@ def without_joins(option: Option) -> Option:
 def extra_statements(options: Iterable[Option]) -> int:
     """The statements that the options add to the one they belong to."""
     prefixes = {
-        option.path[: depth + 1]
+        tuple(_plain(names) for names in option.path[: depth + 1])
         for option in options
         for depth, step in enumerate(option.steps)
         if step.loader in EXTRA_STATEMENT
     }
     return len(prefixes)
+
+
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the subclasses: of_type() of several is loaded by one statement."""
+    return tuple(name.partition(".of_type(")[0] for name in names)

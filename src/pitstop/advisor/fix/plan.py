@@ -17,7 +17,7 @@ class Fix:
         line: the line that executes the statement.
         options: the options, with bare class names.
         before: statements seen for one execution and its loads.
-        after: statements promised.
+        after: statements promised; of a relationship that follows itself, for its first level.
         fails: whether the request failed before (a lazy load that async code may not do).
     """
 

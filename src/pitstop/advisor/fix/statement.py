@@ -48,6 +48,7 @@ class Site:
         chain: the chain that starts there; None for ``session.get(...)``.
         options: the ``.options(...)`` calls that always apply to the statement, its own last.
         locks: whether the statement says FOR UPDATE.
+        maybe: the ``.options(...)`` calls that only some branch applies.
     """
 
     at: cst.BaseExpression
@@ -55,6 +56,20 @@ class Site:
     chain: Chain | None
     options: tuple[cst.Call, ...] = ()
     locks: bool = False
+    maybe: tuple[cst.Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """What a name goes through between two assignments: ``stmt = stmt.where(...)``.
+
+    Attributes:
+        chain: the links.
+        sure: whether every way to the use goes through it.
+    """
+
+    chain: Chain
+    sure: bool
 
 
 @dataclass(slots=True)
@@ -87,7 +102,7 @@ class Statements:
             return self.sites(expression.value, at=at)
         if isinstance(expression, cst.IfExp):
             return self._merged([expression.body, expression.orelse], at=at)
-        chain = chain_of(expression)
+        chain = self._chain(expression)
         self._check(chain)
         found = self._base_sites(chain, at=at)
         return [
@@ -111,6 +126,16 @@ class Statements:
         if isinstance(chain.base, cst.Attribute):
             raise FixRefused(f"the statement comes from elsewhere: {self.module.code(chain.base)}")
         raise NotAStatement("this is no statement")
+
+    def _chain(self, expression: cst.BaseExpression) -> Chain:
+        """The chain, also where ``select`` is imported under another name."""
+        chain = chain_of(expression)
+        base = chain.base
+        if not (isinstance(base, cst.Call) and isinstance(base.func, cst.Name)):
+            return chain
+        if chain.entities is not None or not self.names.is_select(base.func, at=base):
+            return chain
+        return replace(chain, entities=tuple(each.value for each in base.args if each.keyword is None))
 
     def _check(self, chain: Chain) -> None:
         for link in chain.links:
@@ -142,7 +167,7 @@ class Statements:
             try:
                 found += self.sites(each, at=at)
             except FixRefused as refusal:
-                if not _is_other_class(each, refusal):
+                if self._chain(each).entities is None or "selects no" not in str(refusal):
                     raise
                 refusals.append(refusal)
         if refusals and not found:
@@ -155,14 +180,13 @@ class Statements:
             raise NotAStatement(f"{name.value} is not bound in this file")
         targets = [self._target(name.value, each) for each in bindings]
         values: list[cst.BaseExpression] = []
-        passing: list[Chain] = []
+        passing: list[_Passing] = []
         for target, certain in reaching(self.module, targets, use=at):
             value = self._value(name.value, target)
             for part in _branches(value):
                 if chain_of(part).base is not value and _is_name(chain_of(part).base, name.value):
                     self._check(chain_of(part))
-                    sure = certain and part is value
-                    passing.append(chain_of(part) if sure else _without_options(chain_of(part)))
+                    passing.append(_Passing(chain_of(part), sure=certain and part is value))
                 elif not (_is_name(part, "None") or _is_name(part, name.value)):
                     values.append(part)
         return self._through(values, passing, chain, name, at=at)
@@ -170,7 +194,7 @@ class Statements:
     def _through(
         self,
         values: list[cst.BaseExpression],
-        passing: list[Chain],
+        passing: list["_Passing"],
         chain: Chain,
         name: cst.Name,
         *,
@@ -185,9 +209,13 @@ class Statements:
             found = self._merged(values, at=values[0])
         finally:
             self._seen.discard(name)
-        extra = tuple(call for each in passing for call in each.options)
-        locks = any(each.locks for each in passing)
-        found = [replace(s, options=(*s.options, *extra), locks=s.locks or locks) for s in found]
+        extra = tuple(call for each in passing if each.sure for call in each.chain.options)
+        maybe = tuple(call for each in passing if not each.sure for call in each.chain.options)
+        locks = any(each.chain.locks for each in passing)
+        found = [
+            replace(s, options=(*s.options, *extra), locks=s.locks or locks, maybe=(*s.maybe, *maybe))
+            for s in found
+        ]
         return self._shared(found, chain, name, at=at)
 
     def _shared(self, found: list[Site], chain: Chain, name: cst.Name, *, at: cst.CSTNode) -> list[Site]:
@@ -199,7 +227,8 @@ class Statements:
         if not constant or sum(len(each.references) for each in bindings) <= 1:
             return found
         options = (*found[0].options, *chain.options)
-        return [Site(name, self._spelled_here(found[0], at), chain, options, found[0].locks)]
+        only = found[0]
+        return [Site(name, self._spelled_here(only, at), chain, options, only.locks, only.maybe)]
 
     def _spelled_here(self, site: Site, at: cst.CSTNode) -> str:
         """The root's spelling at another place than the one where the statement is made."""
@@ -255,7 +284,8 @@ class Statements:
             raise NotAStatement(f"{name}() returns no statement")
         options = (*(found[0].options if len(found) == 1 else ()), *chain.options)
         root = self._spelled_here(found[0], at)
-        return [Site(call, root, chain, options, any(site.locks for site in found))]
+        maybe = tuple(each for site in found for each in site.maybe)
+        return [Site(call, root, chain, options, any(site.locks for site in found), maybe)]
 
     def _definition(self, call: cst.Call, *, at: cst.CSTNode) -> cst.FunctionDef | None:
         if isinstance(call.func, cst.Name):
@@ -280,20 +310,12 @@ class Statements:
         return values
 
 
-def _is_other_class(expression: cst.BaseExpression, refusal: FixRefused) -> bool:
-    return chain_of(expression).entities is not None and "selects no" in str(refusal)
-
-
 def _branches(value: cst.BaseExpression) -> list[cst.BaseExpression]:
     return [value.body, value.orelse] if isinstance(value, cst.IfExp) else [value]
 
 
 def _is_name(node: cst.CSTNode, name: str) -> bool:
     return isinstance(node, cst.Name) and node.value == name
-
-
-def _without_options(chain: Chain) -> Chain:
-    return replace(chain, links=tuple(link for link in chain.links if link.name != "options"))
 
 
 def _is_static(function: cst.FunctionDef) -> bool:

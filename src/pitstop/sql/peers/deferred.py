@@ -40,7 +40,7 @@ def load(execution: ORMExecuteState, state: State, names: frozenset[str], ledger
         values = rows.get(_identity(each))
         if values is not None:
             keep_columns(batch, each, values)
-    ledger.loaded((state.runid, names), batch)
+    ledger.loaded((state.runid, state.mapper, names), batch)
     instance = state.obj()
     for name, value in mine.items():
         set_committed_value(instance, name, value)

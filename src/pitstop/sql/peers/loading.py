@@ -137,7 +137,7 @@ class PeerLoading(Listening):
         if not names or not all(self._is_wanted(mapper.attrs[name]) for name in names):
             return None
         ledger = self._ledger(execution.session)
-        group = (state.runid, asked)
+        group = (state.runid, mapper, asked)
         times = ledger.sight(group)
         if times < self._touch:
             return None

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import visitors
 
 from pitstop.errors import ReadModelError
+from pitstop.sql.read_model.entity import primary_key, root_entity
 from pitstop.sql.read_model.mapping import map_shape
 from pitstop.sql.read_model.shape import Shape
 from pitstop.sql.read_model.source import Node, Options
-from pitstop.sql.read_model.statement import json_columns, primary_key, root_entity
+from pitstop.sql.read_model.statement import Row
 
 __all__ = ["Derivation", "mapper_of", "parameters_in"]
 
@@ -59,14 +60,14 @@ class Derivation:
         return root_entity(self._mapped[0])
 
     @cached_property
-    def columns(self) -> Sequence[Any]:
-        """A labelled column for each key of the response."""
-        return json_columns(self._mapped[0], self.entity)
+    def row(self) -> Row:
+        """What is read of each row."""
+        return Row(self._mapped[0], self.entity)
 
     @cached_property
     def parameters(self) -> "list[BindParameter[Any]]":
-        """The parameters in the columns that have a name."""
-        return parameters_in(self.columns)
+        """The parameters in the row that have a name."""
+        return parameters_in(self.row.expressions)
 
     @cached_property
     def primary_key(self) -> Sequence[ColumnElement[Any]]:

@@ -20,8 +20,9 @@ from sqlalchemy import (
 
 from pitstop.sql.read_model.codec import json_constant
 from pitstop.sql.read_model.derivation import Derivation, parameters_in
+from pitstop.sql.read_model.entity import free_name
 from pitstop.sql.read_model.keyset import Key, after, cursor_value, keys_of
-from pitstop.sql.read_model.statement import array_of, free_name, object_of
+from pitstop.sql.read_model.statement import array_of, object_of
 
 __all__ = ["SIZE", "Selection"]
 
@@ -59,9 +60,18 @@ class Selection:
         mine = (*self.criteria, *self.order, self.limit, self.offset, *self.behind)
         return [*self.derivation.parameters, *parameters_in(mine)]
 
-    def rows(self, *more: Any) -> Select[Any]:
-        """The rows, a column for each key of the response, and more columns."""
-        columns = (*self.derivation.columns, *more)
+    def rows(self, *more: Any, most: Any = None) -> Select[Any]:
+        """The rows, a column for each key of the response, and more columns.
+
+        Args:
+            more: labelled.
+            most: rows; None for as many as are selected.
+        """
+        row = self.derivation.row
+        rows = self._found((*row.columns, *more))
+        return row.of(rows if most is None else rows.limit(most), *(each.name for each in more))
+
+    def _found(self, columns: Sequence[Any]) -> Select[Any]:
         if self.offset is None:
             return self._select(columns).limit(self.limit)
         # What is skipped is never made into JSON: the rows are found first, by their keys alone.
@@ -88,21 +98,20 @@ class Selection:
 
     def object(self) -> Select[Any]:
         """The statement whose one value is the first row as a JSON object, as text; no row without one."""
-        return self._as_orm(select(cast(object_of(self.rows().limit(1)), Text)))
+        return self._as_orm(select(cast(object_of(self.rows(most=1)), Text)))
 
     def page(self) -> Select[Any]:
         """The statement for a page of ``:size`` rows: JSON array, cursor of its last row, rows found.
 
         One row more than the page is looked for, to know whether there is another page.
         """
-        names = [each.name for each in self.derivation.columns]
-        cursor = free_name("cursor", names)
-        found = self.rows(cursor_value(self.keys).label(cursor)).limit(SIZE + 1).subquery("found")
-        item = object_of(select(*(found.c[name] for name in names)).correlate(found))
+        cursor = free_name("cursor", self.derivation.row.names)
+        page = self.rows(cursor_value(self.keys).label(cursor), most=SIZE + 1).subquery("page")
+        item = object_of(select(*(each for each in page.c if each.name != cursor)).correlate(page))
         numbered = select(
             func.row_number().over().label("number"),
             select(item).scalar_subquery().label("item"),
-            cast(found.c[cursor], Text).label("cursor"),
+            cast(page.c[cursor], Text).label("cursor"),
         ).subquery("numbered")
         items = func.json_agg(numbered.c.item).filter(numbered.c.number <= SIZE)
         last = func.max(numbered.c.cursor).filter(numbered.c.number == SIZE)

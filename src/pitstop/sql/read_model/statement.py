@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Alias, ColumnElement, Select, and_, case, func, inspect, select
-from sqlalchemy.orm import ColumnProperty, Mapper, RelationshipDirection, aliased, with_polymorphic
+from sqlalchemy import Alias, ColumnElement, Select, and_, case, func, inspect, select, true
+from sqlalchemy.orm import ColumnProperty, RelationshipDirection
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.util import ClauseAdapter
 
 from pitstop.sql.read_model.codec import json_constant, written
+from pitstop.sql.read_model.entity import adapted, alias_of, free_name, part_of, primary_key
+from pitstop.sql.read_model.lookup import Lookup, shared_rows
 from pitstop.sql.read_model.shape import Many, Value
 from pitstop.sql.read_model.source import (
     Attribute,
@@ -21,22 +22,84 @@ from pitstop.sql.read_model.source import (
     Relationship,
 )
 
-__all__ = ["array_of", "free_name", "json_columns", "object_of", "primary_key", "root_entity"]
+__all__ = ["Row", "array_of", "object_of"]
 
 Json = ColumnElement[Any]
 _EMPTY = "[]"
 
 
-def root_entity(node: Node) -> Any:
-    """What the outermost select reads: the class itself, so that criteria mean what they say."""
-    if node.subclasses:
-        return with_polymorphic(node.mapper.class_, [each.class_ for each in node.subclasses])
-    return node.mapper.class_
+class Row:
+    """What a select has of each row, to become its object.
+
+    Args:
+        node: the object.
+        entity: what the select reads.
+
+    Attributes:
+        columns: one for each key that is read of the row alone, by its name, and what look-ups need of it.
+    """
+
+    def __init__(self, node: Node, entity: Any) -> None:
+        self._keys = [key for key, _ in node.sources]
+        self._lookups = _lookups(node, entity)
+        self.columns = _columns(node, entity, self._lookups)
+        self._needs = [[self._add(each) for each in lookup.needs] for lookup in self._lookups]
+
+    def _add(self, column: Any) -> str:
+        name = free_name(column.key, [*self._keys, *(each.name for each in self.columns)])
+        self.columns.append(column.label(name))
+        return name
+
+    def of(self, rows: Select[Any], *more: str) -> Select[Any]:
+        """The rows with a column for each key, and more of theirs; what is looked up stands beside them.
+
+        Args:
+            rows: in their order and number, with ``columns``.
+            more: names of others of their columns.
+        """
+        if not self._lookups:
+            return rows
+        joined: Any = rows.subquery(free_name("found", [each.name for each in self._lookups]))
+        found, columns = joined, dict(joined.c)
+        for lookup, names in zip(self._lookups, self._needs, strict=True):
+            lateral = lookup.beside_found(found, names)
+            joined = joined.outerjoin(lateral, true())
+            columns |= dict(lateral.c)
+        return select(*(columns[name] for name in (*self._keys, *more))).select_from(joined)
+
+    @property
+    def names(self) -> list[str]:
+        """The keys, and all other columns."""
+        return list(dict.fromkeys([*self._keys, *(each.name for each in self.columns)]))
+
+    @property
+    def expressions(self) -> list[Any]:
+        """All that may have parameters in it."""
+        return [*self.columns, *(each.row for each in self._lookups)]
 
 
-def json_columns(node: Node, entity: Any) -> list[Any]:
-    """One labelled column for each key."""
-    return [_json(source, node, entity).label(key) for key, source in node.sources]
+def _lookups(node: Node, entity: Any) -> list[Lookup]:
+    found = []
+    for relationship, inner in shared_rows(node):
+        target = alias_of(relationship.mapper)
+        found.append(Lookup.of(relationship, inner, _single(inner, target), owner=entity, target=target))
+    return [each for each in found if each.is_movable]
+
+
+def _single(node: Node, entity: Any) -> Select[Any]:
+    """A select of a row that is one: what is looked up may be joined to it."""
+    lookups = _lookups(node, entity)
+    rows = select(*_columns(node, entity, lookups)).select_from(entity)
+    for each in lookups:
+        lateral = each.beside()
+        rows = rows.outerjoin(lateral, true()).add_columns(*lateral.c)
+    return rows
+
+
+def _columns(node: Node, entity: Any, lookups: Sequence[Lookup]) -> list[Any]:
+    """A labelled column for each key that is not looked up."""
+    elsewhere = {key for each in lookups for key in each.keys}
+    return [_json(source, node, entity).label(key) for key, source in node.sources if key not in elsewhere]
 
 
 def array_of(rows: Select[Any]) -> Json:
@@ -50,19 +113,6 @@ def object_of(rows: Select[Any]) -> Json:
     return func.row_to_json(_table(rows).table_valued())
 
 
-def primary_key(entity: Any) -> list[ColumnElement[Any]]:
-    """The columns of an entity's primary key."""
-    mapper = inspect(entity).mapper
-    return [getattr(entity, mapper.get_property_by_column(each).key) for each in mapper.primary_key]
-
-
-def free_name(name: str, taken: Sequence[str]) -> str:
-    """The name, or one like it that is not taken."""
-    while name in taken:
-        name += "_"
-    return name
-
-
 def _table(rows: Select[Any]) -> Any:
     """A subquery whose name no column has, or that would be meant instead of the row."""
     return rows.subquery(free_name("item", [each.name for each in rows.selected_columns]))
@@ -72,55 +122,47 @@ def _json(source: Any, node: Node, entity: Any) -> Json:
     if isinstance(source, Constant):
         return json_constant(source.text)
     if isinstance(source, Expression):
-        return written(_adapted(source.expression, entity), source.value)
+        return written(adapted(source.expression, entity), source.value)
     if isinstance(source, Reach):
         return _reach(source, entity)
     if isinstance(source, Attribute):
         found = written(_attribute(source, entity), source.value)
     else:
-        found = _relation(source, _part(entity, source.subclass))
+        found = _relation(source, part_of(entity, source.subclass))
     return _of_subclass(found, source, node, entity) if source.subclass else found
 
 
 def _attribute(source: Attribute, entity: Any) -> Any:
     if source.subclass is None or not source.subclass.single:
-        return getattr(_part(entity, source.subclass), source.name)
+        return getattr(part_of(entity, source.subclass), source.name)
     # Read as an attribute of the subclass, it would make some versions of SQLAlchemy select its rows only.
     found = source.subclass.attrs.get(source.name)
     if isinstance(found, ColumnProperty):
-        return _adapted(found.columns[0], entity)
-    return _adapted(getattr(source.subclass.class_, source.name), entity)
-
-
-def _part(entity: Any, subclass: "Mapper[Any] | None") -> Any:
-    return entity if subclass is None else getattr(entity, subclass.class_.__name__)
+        return adapted(found.columns[0], entity)
+    return adapted(getattr(source.subclass.class_, source.name), entity)
 
 
 def _of_subclass(found: Json, source: Attribute | Relation, node: Node, entity: Any) -> Json:
     """The value in rows of the subclass, the default in others."""
     assert source.subclass is not None
     identities = [each.polymorphic_identity for each in source.subclass.self_and_descendants]
-    discriminator = _adapted(node.mapper.polymorphic_on, entity)
+    discriminator = adapted(node.mapper.polymorphic_on, entity)
     default = json_constant(source.default if source.default is not None else "null")
     return case((discriminator.in_(identities), func.to_json(found)), else_=default)
 
 
 def _relation(source: Relation, owner: Any) -> Json:
-    target = _alias(source.node.mapper, source.node.subclasses)
-    rows = select(*json_columns(source.node, target))
-    return _related(source.relationship, owner, target, rows, source.collection)
-
-
-def _related(
-    relationship: Relationship, owner: Any, target: Any, rows: Select[Any], collection: Collection
-) -> Json:
     """A scalar subquery: the related rows as array or object."""
-    rows = _joined(rows, relationship, owner, target)
+    relationship = source.relationship
+    target = alias_of(source.node.mapper, source.node.subclasses)
+    row = Row(source.node, target)
+    rows = _joined(select(*row.columns), relationship, owner, target)
     if relationship.uselist:
-        return select(array_of(_arranged(rows, relationship, target, collection))).scalar_subquery()
+        rows = _arranged(rows, relationship, target, source.collection)
+        return select(array_of(row.of(rows))).scalar_subquery()
     if relationship.direction is not RelationshipDirection.MANYTOONE:
         rows = rows.limit(1)
-    return select(object_of(rows)).scalar_subquery()
+    return select(object_of(row.of(rows))).scalar_subquery()
 
 
 def _joined(rows: Select[Any], relationship: Relationship, owner: Any, target: Any) -> Select[Any]:
@@ -171,7 +213,7 @@ def _walk(
     order: list[Any] = []
     targets = []
     for number, each in enumerate(relationships):
-        target = _alias(each.mapper, ())
+        target = alias_of(each.mapper)
         targets.append(inspect(target).selectable)
         rows = rows.where(getattr(owner, each.key).of_type(target).__clause_element__())
         if each.uselist:
@@ -186,27 +228,9 @@ def _ordered(
     rows: Select[Any], relationship: Relationship, target: Any, collection: Collection
 ) -> tuple[Select[Any], list[Any]]:
     if collection.where:
-        rows = rows.where(_adapted(and_(*collection.where), target))
+        rows = rows.where(adapted(and_(*collection.where), target))
     order = collection.order_by if collection.order_by is not None else relationship.order_by
     if not order:
         return rows, primary_key(target)
     secondary = _secondary(rows, relationship)
-    return rows, [_adapted(each, target, secondary) for each in order]
-
-
-def _alias(mapper: "Mapper[Any]", subclasses: Sequence["Mapper[Any]"]) -> Any:
-    if subclasses:
-        return with_polymorphic(mapper.class_, [each.class_ for each in subclasses], aliased=True, flat=True)
-    return aliased(mapper.class_, flat=True)
-
-
-def _adapted(expression: Any, entity: Any, secondary: Alias | None = None) -> Any:
-    """An expression on classes, as it reads on an alias; on the class itself as it is."""
-    if hasattr(expression, "__clause_element__"):
-        expression = expression.__clause_element__()
-    found = inspect(entity)
-    if getattr(found, "is_aliased_class", False):
-        expression = ClauseAdapter(found.selectable).traverse(expression)
-    if secondary is not None:
-        expression = ClauseAdapter(secondary).traverse(expression)
-    return expression
+    return rows, [adapted(each, target, secondary) for each in order]
