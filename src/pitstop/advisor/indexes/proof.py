@@ -18,6 +18,7 @@ Verdict = Literal["faster", "slower", "same", "not proven"]
 
 _TIMEOUT_S = 20.0
 _SLOWER_MS = 1.0
+_HARM = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class _Prover:
         self._measure([each.number for each in self.subjects], "before and after")
         for each in reversed(list(self.kept)):
             self._judge(each)
+        self._reconsider()
         self._measure_changed()
         while (harm := self._harmful()) is not None:
             self._drop(*harm)
@@ -257,20 +259,48 @@ class _Prover:
         self._measure(changed, "again")
 
     def _harmful(self) -> tuple[BuiltIndex, str] | None:
-        """The index that makes a statement slower: of several the one whose removal helps it most."""
+        """The index that makes a statement slower: of several the one that is missed least."""
         for number, result in sorted(self.results.items()):
             if result.is_write or not _is_worse(result):
                 continue
             used = [each for each in self.kept if uses(result.after, each)]
+            harms = {each.ddl: self._harm(each, number) for each in used}
+            guilty = [each for each in used if harms[each.ddl] > _HARM]
             if used:
-                harm = max(used, key=lambda each: self._harm(each, number))
+                chosen = (
+                    min(guilty, key=self._saved) if guilty else max(used, key=lambda each: harms[each.ddl])
+                )
                 told = f"{result.before_ms:,.1f} to {result.after_ms:,.1f} ms"
-                return harm, f"it makes statement {number + 1} slower: {told}"
+                return chosen, f"it makes statement {number + 1} slower: {told}"
         return None
 
     def _harm(self, index: BuiltIndex, number: int) -> float:
-        found = self.effects.get(index.ddl, {}).get(number)
+        """How many times longer a statement takes with an index, beside those that are kept now."""
+        subject = next((each for each in self.subjects if each.number == number), None)
+        rest = [each for each in self.kept if each is not index]
+        found = self._compare(subject, rest) if subject is not None else None
         return found.ratio.value if found is not None else 1.0
+
+    def _reconsider(self) -> None:
+        """Take back what was dropped beside others that are gone too, where it does good and no harm now."""
+        for index in [each for each in self.built.values() if each not in self.kept]:
+            users = [each for each in self.subjects if each.number in self.effects.get(index.ddl, {})]
+            before = list(self.kept)
+            self.kept = [*before, index]
+            self.say(f"time {len(users)} of its statements once more with {index.ddl}")
+            found = {
+                subject.number: effect
+                for subject in users
+                if (effect := self._compare(subject, before)) is not None
+            }
+            helps = any(each.is_faster for each in found.values())
+            harms = any(_is_worse(each) and not each.is_write for each in found.values())
+            self.effects[index.ddl] = found
+            if harms or not helps or self._saved(index) < 0:
+                self.kept = before
+            else:
+                self.reasons.pop(index.ddl, None)
+                self.stale |= set(found)
 
     def _told(self) -> Proof:
         known = [each for each in self.subjects if each.number in self.results]
