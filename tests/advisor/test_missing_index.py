@@ -1,5 +1,7 @@
 """What rules make of index advice: which findings there are, how they are told, and which go without."""
 
+from dataclasses import replace
+
 import pytest
 
 from pitstop.advisor.evidence import Evidence, diagnose
@@ -24,7 +26,11 @@ def index(column: str, *statements: int) -> AdvisedIndex:
 
 
 def judge(
-    *indexes: AdvisedIndex, before: float = 2_000.0, scans: tuple[str, ...] = (), slow: bool = False
+    *indexes: AdvisedIndex,
+    before: float = 2_000.0,
+    scans: tuple[str, ...] = (),
+    slow: bool = False,
+    key: ForeignKey = KEY,
 ) -> list[Finding]:
     """The findings on a shop where ``MINE`` took two seconds, and ``COUNT`` half of one."""
     ddls = tuple(each.ddl for each in indexes)
@@ -36,13 +42,18 @@ def judge(
         scans={"public.orders": scans} if scans else {},
         record={MINE: [mine], COUNT: [count]},
     )
-    catalog = Catalog((KEY,), (ORDERS,), ())
+    catalog = Catalog((key,), (ORDERS,), ())
     observations = Observations()
     if slow:
         for each in (mine, count):
             observations.statements[each.scope_kind, each.scope, each.fingerprint, LINE] = each
     limits = Thresholds(slow_statement_ms=15.0)
     return diagnose(Evidence(observations, catalog, limits, indexes=asked))
+
+
+def severities(key: ForeignKey, *indexes: AdvisedIndex, before: float = 2_000.0) -> dict[str, str]:
+    """Of the findings on a shop whose orders have a foreign key."""
+    return {each.rule: each.severity for each in judge(*indexes, before=before, key=key)}
 
 
 def test_a_missing_index_is_told_whole() -> None:
@@ -82,13 +93,23 @@ def test_a_slow_statement_names_its_index() -> None:
 def test_scans_of_the_past_are_an_info() -> None:
     """Where no observed statement would scan the table now, its old scans fail no pipeline."""
     found = {each.rule: each.severity for each in judge()}
-    assert found == {"sequential-scan": "info", "unindexed-foreign-key": "warning"}
+    assert found == {"sequential-scan": "info", "unindexed-foreign-key": "info"}
 
 
 def test_little_gain_is_an_info() -> None:
     """An index for statements that cost next to nothing is told, and is no warning."""
     found = {each.rule: each.severity for each in judge(index("status", 0), before=90.0, scans=(MINE,))}
-    assert found == {"missing-index": "info", "unindexed-foreign-key": "warning"}
+    assert found == {"missing-index": "info", "unindexed-foreign-key": "info"}
+
+
+def test_a_foreign_key_whose_parents_are_deleted() -> None:
+    """Deletes of its parent are no statement that gains, and yet make the missing index a warning."""
+    used = replace(KEY, parent_deletes=3)
+    assert severities(used) == {"sequential-scan": "info", "unindexed-foreign-key": "warning"}
+    assert severities(used, index("user_id", 0), before=90.0) == {
+        "sequential-scan": "info",
+        "missing-index": "warning",
+    }
 
 
 @pytest.mark.parametrize(("advised", "alone"), [(6, 6), (7, 5)])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,22 @@ class Observed:
 @pytest.fixture(params=["blog", "inventory"])
 def observed(request: pytest.FixtureRequest, pitstop_servers: Servers, tmp_path: Path) -> Iterator[Observed]:
     """A service on tables with nothing but keys, whose pages were opened under observation."""
-    service: str = request.param
-    server = pitstop_servers.sync_database_url
+    with used(request.param, "naive", pitstop_servers, tmp_path / "record", revision="0001") as found:
+        yield found
+
+
+@contextmanager
+def used(service: str, form: str, servers: Servers, store: Path, *, revision: str) -> Iterator[Observed]:
+    server = servers.sync_database_url
     template = create_template(
-        server, f"naive_{service}", seed=lambda empty: SEED[service](empty, revision="0001")
+        server, f"{form}_{service}", seed=lambda empty: SEED[service](empty, revision=revision)
     )
     name = f"doctor_{uuid.uuid4().hex[:16]}"
     url = psycopg_url(create_database(server, name, template=template))
-    app = CREATE[service]("naive", database_url=url)
-    with Pitstop(app, store=tmp_path / "record"):
+    app = CREATE[service](form, database_url=url)
+    with Pitstop(app, store=store):
         asyncio.run(open_pages(app, PAGES[service]))
-    yield Observed(service, url, tmp_path / "record")
+    yield Observed(service, url, store)
     drop_database(server, name)
 
 
@@ -154,3 +160,13 @@ def test_where_the_advisor_cannot_run(observed: Observed, stranger: str) -> None
     assert "unindexed-foreign-key" in rules
     assert "missing-index" not in rules
     assert (err.count("\n"), err.startswith("pitstop: no index advice: pg_dump cannot read")) == (1, True)
+
+
+@pytest.mark.parametrize("service", ["blog", "inventory"])
+def test_a_tuned_service_is_left_alone(service: str, pitstop_servers: Servers, tmp_path: Path) -> None:
+    """Nothing worse than an info is said of the tuned form; how fast this machine is does not count."""
+    patient = {"PITSTOP_SLOW_REQUEST_MS": "60000", "PITSTOP_SLOW_STATEMENT_MS": "60000"}
+    with used(service, "tuned", pitstop_servers, tmp_path / "record", revision="head") as tuned:
+        code, out, err = run("doctor", tuned.url, "--store", str(tuned.store), "--json", **patient)
+    worse = [each for each in json.loads(out)["findings"] if each["severity"] != "info"]
+    assert (worse, code, err) == ([], 0, "")

@@ -113,6 +113,17 @@ def test_a_foreign_key_tells_its_table(connection: Connection, sync_database_url
     assert key.ddl == "CREATE INDEX CONCURRENTLY ON child (a)"
 
 
+def test_a_foreign_key_tells_of_deletes(connection: Connection, sync_database_url: str) -> None:
+    """How many rows of the parent were deleted, each of which read the table."""
+    fill(connection, SINGLE, "child")
+    (before,) = read_catalog(sync_database_url).unindexed_foreign_keys
+    connection.execute("INSERT INTO parent VALUES (-1, -1)")
+    connection.execute("DELETE FROM parent WHERE a = -1")
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    (after,) = read_catalog(sync_database_url).unindexed_foreign_keys
+    assert (before.parent_deletes, after.parent_deletes) == (0, 1)
+
+
 def test_tables_tell_how_they_are_read(connection: Connection, sync_database_url: str) -> None:
     """Rows, sequential scans, rows read by them and index scans are counted."""
     fill(connection, SINGLE, "child")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitstop.postgres import compared_columns, only_pages, split_literals
+from pitstop.postgres.placeholders import skipped_rows
 
 P = "SELECT * FROM posts WHERE "
 MANY = tuple(range(1000))
@@ -145,3 +146,28 @@ def test_placeholders_are_no_pasted_values() -> None:
     """Numbers of placeholders and within names stay."""
     text = 'SELECT t1.c2, "3" FROM t1 WHERE a = $1 AND b = %(b_1)s'
     assert split_literals(text) == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "skipped"),
+    [
+        (P + "id > $1 LIMIT $2 OFFSET $3", (7, 20, 60), 60),
+        (P + "true LIMIT $1::INTEGER OFFSET $2::INTEGER", (20, 60), 60),
+        (P + "true LIMIT %(p)s::INTEGER OFFSET %(q)s::INTEGER", {"p": 20, "q": 60}, 60),
+        (P + "id > ? LIMIT ? OFFSET ?", (7, 20, 60), 60),
+        (P + "id > %s LIMIT %s OFFSET %s", [7, 20, 60], 60),
+        (P + "true LIMIT 20 OFFSET 60", None, 60),
+        (P + "true OFFSET 60 ROWS FETCH NEXT 20 ROWS ONLY", (), 60),
+        (P + "true offset ( :rows )", {"rows": 60}, 60),
+        (P + "true LIMIT $1", (20,), 0),
+        (P + "true LIMIT $1 OFFSET $2", (20, None), 0),
+        (P + "true LIMIT $1 OFFSET $2", (20, -1), 0),
+        (P + "true LIMIT $1 OFFSET $2", (20,), 0),
+        (P + "true LIMIT %(p)s OFFSET %(q)s", [{"p": 1, "q": 60}], 0),
+        (P + "the_offset = $1", (60,), 0),
+        (P + "offset = $1", (60,), 0),
+    ],
+)
+def test_what_an_offset_skips(text: str, parameters: object, skipped: int) -> None:
+    """The number behind OFFSET, in any style; 0 where there is none or it cannot be told."""
+    assert skipped_rows(text, parameters) == skipped

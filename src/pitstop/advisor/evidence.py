@@ -15,8 +15,9 @@ from pitstop.store import Observations, read_store
 
 if TYPE_CHECKING:
     from pitstop.advisor.indexes.observed import ObservedAdvice
+    from pitstop.advisor.plans import PlannedStatement
 
-__all__ = ["Evidence", "advise_indexes", "diagnose", "gather", "load_cures"]
+__all__ = ["Evidence", "advise_indexes", "diagnose", "explain_slowest", "gather", "load_cures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Evidence:
         thresholds: from which values on something is a finding.
         server: what the server of the database says, or None.
         indexes: which indexes the observed workload lacks, or None when that was not asked.
+        plans: of the statements that took the most time; none when they were not asked for.
     """
 
     observations: Observations
@@ -36,6 +38,7 @@ class Evidence:
     thresholds: Thresholds
     server: ServerState | None = None
     indexes: "ObservedAdvice | None" = None
+    plans: "tuple[PlannedStatement, ...]" = ()
 
 
 def gather(
@@ -76,6 +79,22 @@ def advise_indexes(evidence: Evidence, database_url: str) -> Evidence:
 
     counted = evidence.catalog.statements if evidence.catalog is not None else ()
     return replace(evidence, indexes=advise_observed(database_url, evidence.observations, counted))
+
+
+def explain_slowest(evidence: Evidence, database_url: str) -> Evidence:
+    """The evidence with the plans of the SELECTs that took the most time; none of them is executed.
+
+    Args:
+        evidence: of :func:`gather`, with the same address.
+        database_url: PostgreSQL; it is only read.
+
+    Raises:
+        ServerNotFound: nobody answers at the address.
+    """
+    from pitstop.advisor.plans import plan_observed
+
+    counted = evidence.catalog.statements if evidence.catalog is not None else ()
+    return replace(evidence, plans=plan_observed(database_url, evidence.observations, counted))
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:

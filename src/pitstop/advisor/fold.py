@@ -65,17 +65,19 @@ class Fold:
         for finding in findings:
             self._n_plus_one(finding)
 
-    def execution(self, digest: str, location: "Location | None", text: str, ms: float, rows: int) -> None:
+    def execution(
+        self, digest: str, location: "Location | None", text: str, ms: float, rows: int, skipped: int
+    ) -> None:
         """Add one execution of a scope that had few."""
         totals = self._statement(digest, location, text)
         if totals is not None:
-            _count(totals, 1, ms, ms, rows)
+            _count(totals, 1, ms, ms, rows, skipped)
             self._times(digest, (ms,))
 
     def _group(self, group: "StatementGroup") -> None:
         totals = self._statement(group.fingerprint, group.location, group.text)
         if totals is not None:
-            _count(totals, group.calls, group.total_ms, group.max_ms, group.rows)
+            _count(totals, group.calls, group.total_ms, group.max_ms, group.rows, group.skipped)
             self._times(group.fingerprint, group.times)
 
     def _statement(self, digest: str, location: "Location | None", text: str) -> StatementTotals | None:
@@ -114,9 +116,12 @@ class Fold:
         totals.last_seen = self.now
 
 
-def _count(totals: StatementTotals, calls: int, total_ms: float, max_ms: float, rows: int) -> None:
+def _count(
+    totals: StatementTotals, calls: int, total_ms: float, max_ms: float, rows: int, skipped: int
+) -> None:
     totals.calls += calls
     totals.total_ms += total_ms
     totals.max_ms = max(totals.max_ms, max_ms)
+    totals.skipped += skipped
     if rows >= 0:
         totals.rows = max(totals.rows, 0) + rows

@@ -1,12 +1,12 @@
-"""How long the pools of this process let wait, as it grows."""
+"""How long the pools of this process let wait, as it grows, and how they are set."""
 
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pitstop.store import PoolTotals
+from pitstop.store import PoolSettings, PoolTotals
 
-__all__ = ["PoolCounts"]
+__all__ = ["PoolChoices", "PoolCounts"]
 
 _NOTHING = (0, 0, 0.0, 0.0, "")
 
@@ -29,6 +29,22 @@ class PoolCounts:
                 grown.append(more)
         self._seen = counted
         return grown
+
+
+class PoolChoices:
+    """How the pools are set that were first observed since it was made; the others are somebody else's."""
+
+    def __init__(self) -> None:
+        self._others = frozenset(_observed())
+
+    def made(self) -> list[PoolSettings]:
+        """Those of the engines that were observed."""
+        return [each for each in _observed() if each not in self._others]
+
+
+def _observed() -> list[PoolSettings]:
+    room: Any = sys.modules.get("pitstop.sql.pools")
+    return [] if room is None else list(room.observed_pools())
 
 
 def _counted() -> Mapping[str, tuple[int, int, float, float, str]]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pitstop.advisor.caches import CacheCounts
 from pitstop.advisor.columns import ColumnSearch
 from pitstop.advisor.fold import Fold
-from pitstop.advisor.pools import PoolCounts
+from pitstop.advisor.pools import PoolChoices, PoolCounts
 from pitstop.errors import StoreError
 from pitstop.events import subscribe
+from pitstop.postgres.placeholders import skipped_rows
 from pitstop.scope import Handler, Scope, ScopeEnded
 from pitstop.store import CacheTotals, Observations, PoolTotals, Store
 
@@ -34,8 +35,9 @@ FLUSH_S = 0.5
 RETRY_S = 5.0
 PROCESS_WINDOW_S = 2.0
 
-# Kind, name, handler, ms and failure of a scope with few statements; digest, line, text, ms and rows of each.
-_Execution = tuple[str, "Location | None", str, float, int]
+# Kind, name, handler, ms and failure of a scope with few statements; digest, line, text, ms, rows and
+# rows skipped of each.
+_Execution = tuple[str, "Location | None", str, float, int, int]
 _Small = tuple[str, str, Handler | None, float, bool, list[_Execution]]
 
 _running: dict[Path, "Recorder"] = {}
@@ -111,6 +113,7 @@ class Recorder:
         self._small: deque[_Small] = deque()
         self._caches = CacheCounts()
         self._pools = PoolCounts()
+        self._choices = PoolChoices()
         self._unsent: Observations | None = None
         self._retry_at = 0.0
         self._warned = False
@@ -129,7 +132,11 @@ class Recorder:
         if few is not None and len(self._small) < MAX_WAITING:
             # Plain values only: the objects of the application must not wait for the writer.
             executions = [
-                (seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows) for seen in few
+                (
+                    *(seen.fingerprint.digest, seen.site.location, seen.text, seen.ms, seen.rows),
+                    skipped_rows(seen.text, seen.parameters),
+                )
+                for seen in few
             ]
             handler = scope.parts.get(Handler)
             self._small.append((scope.kind, scope.name, handler, ended.wall_ms, failed, executions))
@@ -202,6 +209,8 @@ class Recorder:
                     self._pending.caches.setdefault(cache.namespace, CacheTotals(cache.namespace)).add(cache)
                 for pool in self._pools.grown():
                     self._pending.pools.setdefault(pool.name, PoolTotals(pool.name)).add(pool)
+                if self._pending:
+                    self._pending.pool_settings.update((each.key, each) for each in self._choices.made())
                 pending, self._pending = self._pending, Observations()
             for batch in (self._unsent, pending):
                 if batch:

@@ -51,7 +51,7 @@ def doctor(
     neither. What an index would gain is asked of a private server with a copy of the statistics.
     Exit code: 0 nothing worse than an info, 1 a warning or worse, 2 an error.
     """
-    from pitstop.advisor.evidence import diagnose, gather
+    from pitstop.advisor.evidence import diagnose, explain_slowest, gather
     from pitstop.advisor.thresholds import Thresholds
     from pitstop.settings import load_settings
 
@@ -65,6 +65,8 @@ def doctor(
             slow_request_ms=settings.slow_request_ms, slow_statement_ms=settings.slow_statement_ms
         ),
     )
+    if url is not None:
+        evidence = explain_slowest(evidence, url)
     if url is not None and not no_indexes:
         evidence = _with_indexes(evidence, url)
     findings = diagnose(evidence)
@@ -196,6 +198,8 @@ def _lines(finding: "Finding") -> list[tuple[str, str]]:
     elif finding.rule in ("n-plus-one", "forbidden-load"):
         lines.append(("line", "none of yours: while the response is serialised, or in a library"))
     lines += [("called", f"from {_place(chain[0])}") for chain in finding.details.get("callers", ())[:1]]
+    if finding.rule == "poor-plan":
+        lines.append(("statement", finding.details["statements"][0]["text"]))
     lines += [("how often", finding.how_often), ("cost", finding.cost)]
     lines += _gains(finding)
     expression = finding.details.get("is_expression")

@@ -33,7 +33,10 @@ _IDENTIFIERS = PGDialect().identifier_preparer  # type: ignore[no-untyped-call] 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key without an index. ``rows`` of its table are an estimate."""
+    """A foreign key without an index. ``rows`` of its table are an estimate.
+
+    ``parent_deletes``: rows that were deleted from the parent since its statistics were reset.
+    """
 
     name: str
     table: str
@@ -41,6 +44,7 @@ class ForeignKey:
     columns: tuple[str, ...]
     rows: int
     seq_scans: int
+    parent_deletes: int = 0
 
     @property
     def ddl(self) -> str:

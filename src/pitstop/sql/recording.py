@@ -7,6 +7,7 @@ from typing import Any
 
 from pitstop.scope import Scope, current_scope
 from pitstop.sql import slow
+from pitstop.sql.pools import note_pool
 from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace
 
@@ -92,6 +93,7 @@ class Observation:
         """The trace of a scope, if the connection is observed."""
         if not self._matches(connection):
             return None
+        note_pool(connection)
         trace: Trace | None = scope.parts.get(Trace)
         if trace is None:
             trace = scope.parts[Trace] = Trace(threshold=self._threshold, allow=self._allow)

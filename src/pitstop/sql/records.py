@@ -66,6 +66,7 @@ class StatementGroup:
         total_ms, max_ms: milliseconds.
         rows: rows of all executions; -1 where unknown.
         times: milliseconds of each execution, the first 1,000.
+        skipped: rows that OFFSET skipped in all executions.
     """
 
     fingerprint: str
@@ -76,6 +77,7 @@ class StatementGroup:
     max_ms: float
     rows: int
     times: tuple[float, ...] = ()
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -3,6 +3,7 @@
 import threading
 
 from pitstop.location import Location
+from pitstop.postgres.placeholders import skipped_rows
 from pitstop.sql.detector import Detector
 from pitstop.sql.lineage import Execution
 from pitstop.sql.records import NPlusOne, Seen, Statement, StatementGroup
@@ -112,7 +113,7 @@ class _Folds:
             self.statements.append(Statement(seen.text, digest, seen.ms, seen.rows, location, seen.failed))
         group = self.sums.get((digest, location))
         if group is not None:
-            group.add(seen.ms, seen.rows)
+            group.add(seen)
         elif len(self.sums) < _MAX_GROUPS:
             self.sums[digest, location] = _Sum(seen)
         self.detector.see(seen)
@@ -122,6 +123,7 @@ class _Folds:
             StatementGroup(
                 *(digest, each.text, location, each.calls, each.total_ms, each.max_ms, each.rows),
                 tuple(each.times),
+                each.skipped,
             )
             for (digest, location), each in self.sums.items()
         ]
@@ -129,7 +131,7 @@ class _Folds:
 
 
 class _Sum:
-    __slots__ = ("calls", "max_ms", "rows", "text", "times", "total_ms")
+    __slots__ = ("calls", "max_ms", "rows", "skipped", "text", "times", "total_ms")
 
     def __init__(self, first: Seen) -> None:
         self.text = first.text
@@ -137,9 +139,12 @@ class _Sum:
         self.total_ms = self.max_ms = first.ms
         self.rows = first.rows
         self.times = [first.ms]
+        self.skipped = skipped_rows(first.text, first.parameters)
 
-    def add(self, ms: float, rows: int) -> None:
+    def add(self, seen: Seen) -> None:
+        ms, rows = seen.ms, seen.rows
         self.calls += 1
+        self.skipped += skipped_rows(seen.text, seen.parameters)
         self.total_ms += ms
         self.max_ms = max(self.max_ms, ms)
         if len(self.times) < _MAX_TIMES:

@@ -1,7 +1,8 @@
 """The bounded local record of what was observed: ``$PITSTOP_STORE`` or ``./.pitstop``, one SQLite file.
 
 What is kept are folded totals, not requests, so the record does not grow with traffic; many processes
-merge into it at once. Values of parameters are never kept.
+merge into it at once. Values of parameters are never kept, but for the sum of what
+OFFSET skipped.
 """
 
 from pitstop.store.reader import read_store, reset_store
@@ -10,6 +11,7 @@ from pitstop.store.totals import (
     Latency,
     NPlusOneTotals,
     Observations,
+    PoolSettings,
     PoolTotals,
     ScopeTotals,
     StatementTotals,
@@ -22,6 +24,7 @@ __all__ = [
     "Latency",
     "NPlusOneTotals",
     "Observations",
+    "PoolSettings",
     "PoolTotals",
     "ScopeTotals",
     "StatementTotals",

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 FILE_NAME = "store.sqlite"
-VERSION = 3
+VERSION = 4
 _ASIDE_NAME = "store.aside.sqlite"
 _APPLICATION_ID = 0x50495453  # "PITS": `file store.sqlite` tells it apart
 _SIDE_FILES = ("-wal", "-shm", "-journal")

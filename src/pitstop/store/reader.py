@@ -15,6 +15,7 @@ from pitstop.store.totals import (
     Location,
     NPlusOneTotals,
     Observations,
+    PoolSettings,
     PoolTotals,
     ScopeTotals,
     StatementTotals,
@@ -86,6 +87,10 @@ def _read(connection: sqlite3.Connection) -> Observations:
         found.caches[row[0]] = CacheTotals(*row)
     for row in connection.execute("SELECT name, waits, exhausted, wait_ms, max_wait_ms, held_by FROM pool"):
         found.pools[row[0]] = PoolTotals(*row)
+    for *place, size, overflow, recycle_s, pre_ping in connection.execute("SELECT * FROM pool_settings"):
+        name, driver, pool = place
+        settings = PoolSettings(name, driver, pool, size, overflow, recycle_s, bool(pre_ping))
+        found.pool_settings[settings.key] = settings
     for kind, scope, fingerprint, location, *rest in connection.execute("SELECT * FROM unused_column"):
         unused = UnusedColumn(kind, scope, fingerprint, _place(location), *rest)
         found.unused_columns[unused.key] = unused
@@ -108,7 +113,7 @@ def _location(found: list[Any]) -> Location:
     return (str(found[0]), int(found[1]), str(found[2]))
 
 
-def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float]) -> StatementTotals:
+def _statement(row: tuple[str, str, str, str, str, int, float, float, int, float, int]) -> StatementTotals:
     scope_kind, scope, fingerprint, location, *rest = row
     return StatementTotals(scope_kind, scope, fingerprint, _place(location), *rest)  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ __all__ = [
     "NPlusOneKey",
     "NPlusOneTotals",
     "Observations",
+    "PoolSettings",
     "PoolTotals",
     "ScopeKey",
     "ScopeTotals",
@@ -119,6 +120,7 @@ class StatementTotals:
         calls: executions; total_ms, max_ms: milliseconds.
         rows: rows of all executions, -1 where the driver did not tell.
         last_seen: seconds since the epoch.
+        skipped: rows that OFFSET skipped in all executions.
     """
 
     scope_kind: str
@@ -131,6 +133,7 @@ class StatementTotals:
     max_ms: float = 0.0
     rows: int = -1
     last_seen: float = 0.0
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -246,6 +249,32 @@ class PoolTotals:
         self.held_by = other.held_by or self.held_by
 
 
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the pool of an engine was set when it was last seen.
+
+    Attributes:
+        database: the name in the engine's address; driver: ``"asyncpg"``, ``"psycopg"`` ...
+        pool: the name of its class, e.g. ``"NullPool"``.
+        size, overflow: connections that stay open, and how many more there may be; -1 for any number.
+        recycle_s: age at which a connection is replaced, seconds; -1 for never.
+        pre_ping: whether a connection is tried before it is given out.
+    """
+
+    database: str
+    driver: str
+    pool: str
+    size: int
+    overflow: int
+    recycle_s: int
+    pre_ping: bool
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from others."""
+        return (self.database, self.driver, self.pool)
+
+
 @dataclass(slots=True)
 class Observations:
     """What was observed, folded; what the store merges in and what it gives back.
@@ -255,6 +284,7 @@ class Observations:
         unused_columns: columns that routes load and cannot show.
         caches: what caches were asked for, by namespace.
         pools: waits for connections, by the name of the pool.
+        pool_settings: how the pools of the observed engines were set.
         statement_latency: how the times of a statement are distributed, by its fingerprint.
     """
 
@@ -265,7 +295,8 @@ class Observations:
     unused_columns: dict[UnusedColumnKey, UnusedColumn] = field(default_factory=dict)
     caches: dict[str, CacheTotals] = field(default_factory=dict)
     pools: dict[str, PoolTotals] = field(default_factory=dict)
+    pool_settings: dict[tuple[str, str, str], PoolSettings] = field(default_factory=dict)
 
     def __len__(self) -> int:
         of_sql = len(self.statements) + len(self.n_plus_one) + len(self.unused_columns)
-        return len(self.scopes) + of_sql + len(self.caches) + len(self.pools)
+        return len(self.scopes) + of_sql + len(self.caches) + len(self.pools) + len(self.pool_settings)

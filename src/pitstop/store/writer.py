@@ -4,6 +4,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from pathlib import Path
 
 from pitstop.errors import StoreError
@@ -151,6 +152,7 @@ def _insert(connection: sqlite3.Connection, observations: Observations) -> None:
         ("merge_statement_latency", _statement_latency_rows(observations.statement_latency)),
         ("merge_unused_column", map(_unused_column_row, observations.unused_columns.values())),
         ("merge_pool", map(_pool_row, observations.pools.values())),
+        ("merge_pool_settings", map(astuple, observations.pool_settings.values())),
         ("merge_n_plus_one", map(_n_plus_one_row, observations.n_plus_one.values())),
         ("merge_cache", map(_cache_row, observations.caches.values())),
     ):
@@ -187,7 +189,7 @@ def _statement_latency_rows(latencies: Mapping[str, Latency]) -> Iterable[Row]:
 def _statement_row(each: StatementTotals) -> Row:
     return (
         *(each.scope_kind, each.scope, each.fingerprint, _place(each.location)),
-        *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen),
+        *(each.calls, each.total_ms, each.max_ms, each.rows, each.last_seen, each.skipped),
     )
 
 

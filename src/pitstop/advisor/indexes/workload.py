@@ -14,6 +14,7 @@ from pitstop.store import Observations, StatementTotals
 
 __all__ = [
     "WorkloadStatement",
+    "is_asked",
     "observed_statements",
     "planned_text",
     "read_workload",
@@ -73,13 +74,13 @@ def read_workload(path: Path) -> list[WorkloadStatement]:
 
 def workload_of_server(rows: Iterable[StatementStats]) -> list[WorkloadStatement]:
     """What ``pg_stat_statements`` counted, but for questions about the catalog."""
-    return _merged(_weighted(row) for row in rows if _is_asked(row))
+    return _merged(_weighted(row) for row in rows if is_asked(row))
 
 
 def workload_of_record(observations: Observations) -> list[WorkloadStatement]:
     """What ``pitstop run`` or ``Pitstop(app)`` saw, its placeholders written as PostgreSQL does."""
     totals = sorted(observations.statements.values(), key=lambda each: (each.fingerprint, each.scope))
-    return _merged(_weighted(each) for each in totals if _is_asked(each))
+    return _merged(_weighted(each) for each in totals if is_asked(each))
 
 
 def observed_statements(
@@ -100,7 +101,8 @@ def planned_text(observed: StatementTotals | StatementStats) -> str:
     return _shown(numbered(observed.text) if isinstance(observed, StatementTotals) else observed.text, rows)
 
 
-def _is_asked(observed: StatementTotals | StatementStats) -> bool:
+def is_asked(observed: StatementTotals | StatementStats) -> bool:
+    """Whether a statement was executed, and is not a question about the catalog."""
     return bool(observed.calls) and not _CATALOG.search(observed.text)
 
 

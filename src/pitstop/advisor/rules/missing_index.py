@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pitstop.advisor.evidence import Evidence
     from pitstop.advisor.indexes.advice import AdvisedIndex
     from pitstop.advisor.indexes.observed import Gain, ObservedAdvice
+    from pitstop.postgres.catalog import ForeignKey
 
 __all__ = ["examine"]
 
@@ -32,24 +33,26 @@ def examine(evidence: "Evidence") -> Iterable[Finding]:
     found = asked.indexes if len(asked.indexes) <= _MOST + 1 else asked.indexes[:_MOST]
     for index in found:
         keys = evidence.catalog.unindexed_foreign_keys if evidence.catalog is not None else ()
-        served = [each.parent for each in keys if asked.leads_with(index, each.ddl)]
+        served = [each for each in keys if asked.leads_with(index, each.ddl)]
         yield _finding(index, asked.gains(index), served)
     if len(found) < len(asked.indexes):
         yield _others(asked, asked.indexes[_MOST:])
 
 
-def _finding(index: "AdvisedIndex", gains: "list[Gain]", parents: list[str]) -> Finding:
+def _finding(index: "AdvisedIndex", gains: "list[Gain]", keys: "list[ForeignKey]") -> Finding:
     subject = index.ddl.partition(" ON ")[2]
     table, _, rest = subject.partition(" ")
     first = max(gains, key=lambda each: each.saved_ms, default=None)
     return Finding(
         rule=RULE,
-        severity="warning" if parents else _severity(gains),
+        severity="warning" if any(each.parent_deletes for each in keys) else _severity(gains),
         subject=subject,
         what=f"{table} lacks the index {rest}",
         how_often=_how_often(gains),
         cost=_cost(gains)
-        + "".join(f"; a delete in {each} reads the table, too" for each in sorted(set(parents))),
+        + "".join(
+            f"; a delete in {each} reads the table, too" for each in sorted({each.parent for each in keys})
+        ),
         cost_ms=_saved_ms(gains),
         cure="; ".join((*index.prerequisites, index.ddl)),
         location=first.location if first is not None else None,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.advisor.finding import Finding, Severity
+from pitstop.advisor.rules import counted_table, poor_plan
 from pitstop.postgres import abbreviate
 
 if TYPE_CHECKING:
@@ -30,17 +31,23 @@ _PAST = (
 def examine(evidence: "Evidence") -> Iterable[Finding]:
     """One finding for each table above ``scanned_rows`` that was scanned often.
 
-    Where the index advisor was asked, what an advised index cures is left to ``missing-index``.
+    Where the index advisor was asked, what an advised index cures is left to ``missing-index``, and what
+    another statement cures to ``poor-plan`` and ``counted-table``.
 
     Details: ``table``, ``rows``, ``seq_scans``, ``rows_read``; ``statements`` that go on to scan it.
     """
     asked = evidence.indexes
+    elsewhere = {
+        each.text
+        for each in evidence.plans
+        if poor_plan.told(evidence, each) or counted_table.is_told(evidence, each)
+    }
     for table in evidence.catalog.tables if evidence.catalog is not None else ():
         if table.rows < evidence.thresholds.scanned_rows or table.seq_scans < _MANY_SCANS:
             continue
         if asked is None or asked.advice is None:
             yield _finding(table, "warning", _CURE.format(table.name))
-        elif left := asked.left(table.qualified_name):
+        elif left := [each for each in asked.left(table.qualified_name) if each.text not in elsewhere]:
             yield _finding(
                 table, "warning", _USELESS.format(abbreviate(left[0].text, max_chars=_SQL_CHARS)), left
             )

@@ -6,10 +6,12 @@ select constraints.conname as name,
           from unnest(constraints.conkey) with ordinality as keys(number, place)
           join pg_attribute on attrelid = constraints.conrelid and attnum = number)::text[] as columns,
        greatest(stats.n_live_tup, tables.reltuples, 0)::bigint as rows,
-       coalesce(stats.seq_scan, 0) as seq_scans
+       coalesce(stats.seq_scan, 0) as seq_scans,
+       coalesce(parents.n_tup_del, 0) as parent_deletes
   from pg_constraint as constraints
   join pg_class as tables on tables.oid = constraints.conrelid
   left join pg_stat_user_tables as stats on stats.relid = constraints.conrelid
+  left join pg_stat_user_tables as parents on parents.relid = constraints.confrelid
  where constraints.contype = 'f'
    and constraints.conparentid = 0
    and greatest(stats.n_live_tup, tables.reltuples, 0) >= 1000

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS statement (
     max_ms REAL NOT NULL,
     rows INTEGER NOT NULL,
     last_seen REAL NOT NULL,
+    skipped INTEGER NOT NULL,
     PRIMARY KEY (scope_kind, scope, fingerprint, location)
 ) WITHOUT ROWID;
 
@@ -94,4 +95,15 @@ CREATE TABLE IF NOT EXISTS pool (
     wait_ms REAL NOT NULL,
     max_wait_ms REAL NOT NULL,
     held_by TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS pool_settings (
+    database TEXT NOT NULL,
+    driver TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    overflow INTEGER NOT NULL,
+    recycle_s INTEGER NOT NULL,
+    pre_ping INTEGER NOT NULL,
+    PRIMARY KEY (database, driver, pool)
 ) WITHOUT ROWID;

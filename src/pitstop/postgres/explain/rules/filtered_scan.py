@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pitstop.postgres.explain.conditions import read_conditions, split_top
+from pitstop.postgres.explain.conditions import Condition, read_conditions, split_top
 from pitstop.postgres.explain.finding import Finding
 from pitstop.postgres.explain.judging import count, feeds_limit, index_ddl, judge, removed_rows, weight
 from pitstop.postgres.explain.node import Node
@@ -76,7 +76,11 @@ def _is_ours(node: Node) -> bool:
     above = node.parent
     if above is not None and above.text("Sort Method") == "top-N heapsort" and node.total_rows >= _MANY_ROWS:
         return not any(each.is_equality for each in conditions)
-    return not conditions or not all(each.wrapped for each in conditions)
+    return not _is_wrapped(conditions)
+
+
+def _is_wrapped(conditions: list[Condition]) -> bool:
+    return bool(conditions) and all(each.wrapped for each in conditions)
 
 
 def _examine_estimates(plan: "Plan") -> Iterable[Finding]:
@@ -86,6 +90,8 @@ def _examine_estimates(plan: "Plan") -> Iterable[Finding]:
             continue
         by_index = _COST_OF_SEARCH + expected * _COST_OF_ROW
         if weight(plan, node) < _KEPT or 2 * by_index > node.total_cost or not _index(node):
+            continue
+        if _is_wrapped(read_conditions(node.text("Filter"))):
             continue
         yield judge(
             plan,

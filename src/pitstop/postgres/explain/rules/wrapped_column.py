@@ -1,5 +1,6 @@
 """A condition compares a column inside a function or cast, so that an index on the column cannot serve it."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ __all__ = ["examine"]
 RULE = "wrapped-column"
 _MANY_ROWS = 1_000
 _SHARE = 0.1
-_OF_TIME = ("date_trunc(", "EXTRACT(", "date_part(", "to_char(")  # not immutable of a timestamptz
+_OF_TIME = ("date(", "date_trunc(", "EXTRACT(", "date_part(", "to_char(")  # not immutable of a timestamptz
+_PARAMETER = re.compile(r"\$\d")
 
 
 def examine(plan: "Plan") -> Iterable[Finding]:
@@ -51,4 +53,10 @@ def _cure(node: Node, condition: Condition) -> str:
     if condition.column.startswith(_OF_TIME):
         inner = condition.inner
         return f"compare {inner} itself with a range: {inner} >= ... AND {inner} < ..."
+    if _PARAMETER.search(condition.column):
+        return (
+            "write the parameters inside of the expression as literals (in SQLAlchemy by literal_column()): "
+            "an index serves an expression only where nothing of it but columns is open; then pitstop "
+            "indexes says which"
+        )
     return f"CREATE INDEX CONCURRENTLY ON {quoted_table(node)} ({condition.column})"
