@@ -149,6 +149,7 @@ def run_statements(directory: Path) -> tuple[int, str, str]:
             "the statement has 1 parameter, so it cannot be executed",
         ),
         ("SELECT * FROM nowhere", 'the server refused the statement: relation "nowhere" does not exist'),
+        ("SELECT 1,\n  '색' FROM nowhere n", "does not exist, at line 2, column 12: nowhere n"),
         ("SELECT pg_sleep(60)", "the statement took longer than 5 s and was cancelled"),
         ("DROP TABLE items", "'DROP TABLE items' is neither a file nor a SELECT, INSERT, UPDATE"),
     ],

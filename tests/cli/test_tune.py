@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from pitstop.postgres.address import libpq_url
 from pitstop.servers import private_servers
@@ -105,3 +106,22 @@ def test_measure(tmp_path: Path) -> None:
     names = {each["name"] for each in json.loads(out)["settings"]}
     assert bool(names & {"max_wal_size"}) is any(each.startswith("log:") for each in accepted)
     assert code in (0, 1)
+
+
+def test_a_user_without_rights(tmp_path: Path, sync_database_url: str) -> None:
+    """Who is not told every setting gets advice on the others; who may not set them is told where to."""
+    name = f"guest_{make_url(sync_database_url).database}"
+    with psycopg.connect(libpq_url(sync_database_url), autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'guest'".encode())
+        try:
+            url = make_url(sync_database_url).set(username=name, password="guest").render_as_string(False)
+            arguments = (url, "--ram", "16GB", "--cores", "4")
+            code, out, err = tune(tmp_path, *arguments)
+            assert (code, err) == (1, "")
+            assert "shared_preload_libraries" not in out
+            code, out, err = tune(tmp_path, *arguments, "--apply")
+            assert code == 2
+            assert "refused after nothing was written: permission denied" in err
+            assert "set what --format conf prints where the server is managed" in err
+        finally:
+            owner.execute(f'DROP ROLE "{name}"'.encode())

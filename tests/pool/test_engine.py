@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, event, exc, make_url, text
+from sqlalchemy import URL, Engine, NullPool, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pitstop import PitstopError
@@ -225,6 +225,47 @@ def test_a_dead_connection_is_replaced(sync_database_url: str) -> None:
             assert _pid(one) != _pid(other)
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+async def test_a_restart_of_the_server_reaches_nobody(sync_database_url: str, driver: str) -> None:
+    """Connections that ended right after their use are seen to have, without a ping."""
+    url = make_url(sync_database_url)
+    async with asynchronous(url.set(drivername=f"postgresql+{driver}"), size=8, overflow=0) as engine:
+
+        async def use() -> int:
+            async with engine.connect() as connection:
+                await connection.execute(text("select pg_sleep(0.01)"))
+                return int(await connection.scalar(text("select pg_backend_pid()")) or 0)
+
+        processes = set(await asyncio.gather(*(use() for _ in range(8))))
+        with threaded(sync_database_url) as other, other.connect() as killer:
+            for number in processes:
+                killer.execute(text("select pg_terminate_backend(:pid, 10000)"), {"pid": number})
+        after = set(await asyncio.gather(*(use() for _ in range(16))))
+        assert not processes & after
+
+
+def test_an_event_loop_after_another(database_url: str) -> None:
+    """An engine whose event loop was closed goes on in the next one with connections of its own."""
+    engine = create_async_engine(database_url, size=1, overflow=0)
+
+    async def ask() -> object:
+        async with engine.connect() as connection:
+            return await connection.scalar(text("select 1"))
+
+    async def end() -> object:
+        answer = await ask()
+        await engine.dispose()
+        return answer
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(ask()) == 1
+    left = engine.pool._line._idle[0].driver_connection  # type: ignore[attr-defined]
+    left._transport.abort()  # else it is closed, and complained of, when it is collected
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert asyncio.run(end()) == 1
+
+
 def _pid(connection: Any) -> int:
     return int(connection.scalar(text("select pg_backend_pid()")))
 
@@ -300,9 +341,12 @@ def test_the_url_says_which_kind() -> None:
     [
         ("sqlite://", {}, "this address begins with sqlite://"),
         ("shop", {}, "a database address looks like"),
-        ("postgresql://db/shop", {"pool_size": 3}, "create_engine has no pool_size: it says size"),
-        ("postgresql://db/shop", {"size": 0}, "size of pool 'shop' is 0: it must be 1 or more"),
+        ("postgresql://db/shop", {"poolclass": NullPool}, "create_engine has no poolclass, since it brings"),
+        ("postgresql://db/shop", {"size": 0}, "size of pool 'shop' is 0: it must be a number, 1 or more"),
+        ("postgresql://db/shop", {"workers": "4"}, "workers of pool 'shop' is '4': it must be a number"),
         ("postgresql://db/shop", {"timeout_s": 0}, "timeout_s of pool 'shop' is 0"),
+        ("postgresql://db/shop", {"timeout_s": "3"}, "timeout_s of pool 'shop' is '3'"),
+        ("postgresql+nothing://db/shop", {}, "nothing: install the driver, or write postgresql"),
     ],
 )
 def test_what_cannot_work_is_said(url: str, options: dict[str, Any], message: str) -> None:
@@ -319,6 +363,12 @@ def test_a_driver_of_the_other_kind(sync_database_url: str) -> None:
 
     with pytest.raises(SettingsError, match="the pool of this engine is a QueuePool"):
         pool_status(plain(sync_database_url))
+
+
+def test_words_of_sqlalchemy() -> None:
+    """What SQLAlchemy calls them is taken as well, so that an engine changes by its import alone."""
+    engine = create_engine("postgresql://db/shop", pool_size=2, max_overflow=1, pool_timeout=3)
+    assert (engine.pool.plan.size, engine.pool.plan.overflow, engine.pool.plan.timeout_s) == (2, 1, 3)
 
 
 def test_arguments_of_the_user_stay(sync_database_url: str) -> None:

@@ -12,6 +12,7 @@ from pitstop.schema import (
     CreateIndex,
     DropIndex,
     Name,
+    ReindexIndex,
     parse_change,
     read_script,
 )
@@ -54,7 +55,9 @@ def test_read(sql: str, change: object) -> None:
         "DROP INDEX a CASCADE",
         "ALTER TABLE orders ADD COLUMN a int",
         "CREATE TABLE a (b int)",
-        "REINDEX INDEX a",
+        "REINDEX INDEX a, b",
+        "REINDEX (VERBOSE) TABLE a",
+        "REINDEX INDEX a TABLESPACE b",
         "ANALYZE",
         "VACUUM FULL orders",
         "DELETE FROM orders",
@@ -100,10 +103,16 @@ def test_advice() -> None:
             {"safe": True, "cure": "DROP INDEX CONCURRENTLY public.b"},
             {"safe": True, "cure": "REINDEX INDEX CONCURRENTLY public.c"},
             {"safe": False, "cure": "DROP INDEX CONCURRENTLY public.d"},
+            {"safe": False, "kind": "invalid", "cure": "DROP INDEX CONCURRENTLY public.e"},
         ],
     }
+    reported = [
+        DropIndex(Name("b", "public")),
+        ReindexIndex(Name("c", "public")),
+        DropIndex(Name("e", "public"), leftover=True),
+    ]
     changes = [each.change for each in read_script(json.dumps(advice))]
-    assert changes == [CreateExtension("pg_trgm"), parse_change(ddl), DropIndex(Name("b", "public"))]
+    assert changes == [CreateExtension("pg_trgm"), parse_change(ddl), *reported]
     doctor = {"findings": [{"rule": "x", "ddl": ddl}, {"rule": "n-plus-one"}]}
     assert [each.change for each in read_script(json.dumps(doctor))] == [parse_change(ddl)]
     missing = {"findings": [{"rule": "missing-index", "indexes": advice["indexes"]}]}

@@ -7,9 +7,12 @@ from typing import Any
 
 from pitstop.advisor.indexes import AdvisedIndex, AdvisedStatement, WorkloadStatement, advise
 from pitstop.advisor.whatif import WhatIf, open_whatif
-from pitstop.errors import WhatIfError
+from pitstop.errors import SettingsError, WhatIfError
 
-__all__ = ["Forecast", "ForetoldStatement", "forecast"]
+__all__ = ["MOST_SCALE", "Forecast", "ForetoldStatement", "forecast"]
+
+MOST_SCALE = 1_000_000
+"""Tables of a size beyond that no server has."""
 
 _BAD_COST = 1_000.0
 _BAD_SHARE = 0.5  # of the growth of the tables: a cost that keeps up with them
@@ -69,13 +72,16 @@ def forecast(
     Args:
         url: ``postgresql://...``; the database is only read.
         workload: its statements.
-        scale: at least 1.
+        scale: 1 to 1,000,000.
         servers: a private PostgreSQL to use; None to start one.
 
     Raises:
+        SettingsError: the scale is none.
         WhatIfError: no statement can be planned.
         ServerNotFound: nobody answers at the address.
     """
+    if not 1.0 <= scale <= MOST_SCALE:
+        raise SettingsError(f"scale is {scale:g}: it must be 1 to {MOST_SCALE:,}")
     with ExitStack() as stack:
         now = stack.enter_context(open_whatif(url, servers=servers))
         plans = [_plan(now, each) for each in workload]
@@ -121,10 +127,11 @@ def _why(before: float, after: float, now: tuple[str, ...], then: tuple[str, ...
     growth = after / max(before, 0.01)
     if after < _BAD_COST:
         return ""
-    if growth >= _BAD_SHARE * scale:
-        return f"its cost grows {growth:,.0f} times: it reads {_heaviest(then)}"
+    grows = f"its cost grows {growth:,.{0 if growth >= 10 else 1}f} times"
+    if growth > 1.0 + _BAD_SHARE * (scale - 1.0):
+        return f"{grows}: it reads {_heaviest(then)}"
     if now != then and growth >= _CHANGED_FACTOR:
-        return f"its plan changes to {then[0]} and its cost grows {growth:,.0f} times"
+        return f"its plan changes to {then[0]} and {grows}"
     return ""
 
 

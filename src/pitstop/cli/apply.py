@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from pitstop.cli.plan import DDL, DSN, INDEXES, JSON, OTHER_DSN, as_json, chosen
 
 if TYPE_CHECKING:
     from pitstop.advisor.apply import News
+    from pitstop.schema import Plan, Step
 
 __all__ = ["apply"]
 
@@ -73,6 +75,7 @@ def apply(
         told = _Told(quiet=json_)
         _run(apply_changes(url, changes, report=told, patience=patience))
     made = asyncio.run(plan_changes(url, changes))
+    made = _carried_out(made) if apply else made
     if json_:
         typer.echo(json.dumps({"applied": apply, **as_json(made)}, indent=2))
     elif not apply:
@@ -84,8 +87,19 @@ def apply(
         )
         typer.echo(f"-- {left}")
     else:
-        typer.echo("Applied.")
+        typer.echo("Applied." if made.steps else "There was nothing to apply.")
     raise typer.Exit(1 if made.pending and not apply else 0)
+
+
+def _carried_out(made: "Plan") -> "Plan":
+    """A plan after the fact: the catalog does not tell that an index was built anew."""
+    from pitstop.schema import Plan, ReindexIndex
+
+    def done(step: "Step") -> "Step":
+        built = isinstance(step.change, ReindexIndex)
+        return replace(step, state="done", note="was built anew") if built else step
+
+    return Plan(tuple(map(done, made.steps)))
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -89,12 +89,14 @@ def _plans(
 
 
 def _read(source: str) -> str:
+    from pitstop.postgres.explain.source import decoded
+
     if source == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
+        return decoded(sys.stdin.buffer.read())
     if _STATEMENT.match(source):
         return source
     try:
-        return Path(source).read_bytes().decode("utf-8", "replace")
+        return decoded(Path(source).read_bytes())
     except (OSError, ValueError) as error:
         if "\n" in source or "(cost=" in source:
             return source  # a plan as an argument
@@ -183,6 +185,8 @@ def _print_plan(console: Console, plan: "Plan") -> None:
 
 
 def _summary(plan: "Plan") -> str:
+    if not plan.is_analyzed and any(node.node_type == "ModifyTable" for node in plan.nodes()):
+        return "Estimates only: a statement that writes is not executed."
     if not plan.is_analyzed:
         return "Estimates only. --analyze executes the statement, read-only and rolled back, and tells times."
     planning = f", planning {plan.planning_ms:,.1f} ms" if plan.planning_ms is not None else ""

@@ -26,7 +26,9 @@ def forecast(
         str | None, typer.Argument(help="PostgreSQL to look at. [default: $PITSTOP_DATABASE_URL]")
     ] = None,
     dsn_option: Annotated[str | None, typer.Option("--dsn", help="The same, as an option.")] = None,
-    scale: Annotated[float, typer.Option(min=1, help="How many times larger the tables will be.")] = 100,
+    scale: Annotated[
+        float, typer.Option(min=1, max=1_000_000, help="How many times larger the tables will be.")
+    ] = 100,
     workload: Annotated[
         Path | None,
         typer.Option(

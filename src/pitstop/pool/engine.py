@@ -4,7 +4,7 @@ from typing import Any, overload
 
 from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy import create_engine as sqlalchemy_engine
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.ext.asyncio import create_async_engine as sqlalchemy_async_engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -89,7 +89,8 @@ def create_async_engine(
         max_waiting: how many may wait; who comes after them gets the error at once. None: any number.
         pooler: whether PgBouncer or its like stands in between; None to find out.
         name: of the pool in messages; the database's unless given.
-        engine_options: of SQLAlchemy's ``create_async_engine``.
+        engine_options: of SQLAlchemy's ``create_async_engine``; its words for a pool (``pool_size``,
+            ``max_overflow``, ``pool_timeout``, ``pool_recycle``, ``pool_pre_ping``) are taken as well.
 
     Raises:
         SettingsError: the driver of the address is not asynchronous, or an option cannot work.
@@ -99,9 +100,7 @@ def create_async_engine(
         address,
         workers=workers,
         background=background,
-        size=size,
-        overflow=overflow,
-        timeout_s=timeout_s,
+        **_own_words(engine_options, size, overflow, timeout_s),
         max_waiting=max_waiting,
         pooler=pooler,
         name=name,
@@ -137,9 +136,7 @@ def create_sync_engine(
         address,
         workers=workers,
         background=background,
-        size=size,
-        overflow=overflow,
-        timeout_s=timeout_s,
+        **_own_words(engine_options, size, overflow, timeout_s),
         max_waiting=max_waiting,
         pooler=pooler,
         name=name,
@@ -191,6 +188,7 @@ def _address(url: str | URL) -> URL:
     driver = _PLAIN.get(address.drivername)
     if driver is not None:
         address = address.set(drivername=f"postgresql+{driver}")
+    _verify_driver(address)
     if address.get_backend_name() != "postgresql":
         raise SettingsError(
             f"create_engine makes pools for PostgreSQL and this address begins with {address.drivername}://: "
@@ -199,11 +197,32 @@ def _address(url: str | URL) -> URL:
     return address
 
 
+def _verify_driver(address: URL) -> None:
+    try:
+        address.get_dialect().import_dbapi()
+    except (NoSuchModuleError, ImportError) as error:
+        raise SettingsError(
+            f"{address.drivername}:// cannot be used, {str(error).rstrip('.')}: install the driver, or write "
+            "postgresql+asyncpg:// or postgresql+psycopg://"
+        ) from error
+
+
 def _of_kind(address: URL, *, asynchronous: bool) -> URL:
     if address.get_dialect().is_async != asynchronous:
         wanted = "postgresql+asyncpg://" if asynchronous else "postgresql+psycopg://"
         raise SettingsError(f"{address.drivername}:// is of the other kind here: write {wanted}")
     return address
+
+
+def _own_words(
+    given: dict[str, Any], size: int | None, overflow: int | None, timeout_s: float
+) -> dict[str, Any]:
+    """Size, overflow and time-out, for which SQLAlchemy's words are taken as well."""
+    return {
+        "size": given.pop("pool_size", size),
+        "overflow": given.pop("max_overflow", overflow),
+        "timeout_s": given.pop("pool_timeout", timeout_s),
+    }
 
 
 def _plan(
@@ -228,10 +247,11 @@ def _plan(
 
 
 def _options(address: URL, given: dict[str, Any], *, recycle_s: int, pre_ping: bool) -> dict[str, Any]:
-    clashing = {"pool_size", "max_overflow", "pool_timeout", "poolclass", "pool"} & given.keys()
+    clashing = {"poolclass", "pool"} & given.keys()
     if clashing:
         raise SettingsError(
-            f"create_engine has no {', '.join(sorted(clashing))}: it says size, overflow and timeout_s"
+            f"create_engine has no {', '.join(sorted(clashing))}, since it brings its own pool: for another, "
+            "such as a NullPool in tests, use SQLAlchemy's own create_engine"
         )
     timeout = _CONNECT_TIMEOUT.get(address.get_driver_name(), "connect_timeout")
     arguments = {**given.pop("connect_args", {})}

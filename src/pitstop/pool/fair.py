@@ -1,5 +1,6 @@
 """The pools: SQLAlchemy's, with a fair line in front, bounded by the server, and with an eye on holders."""
 
+import asyncio
 import logging
 import math
 import os
@@ -13,6 +14,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePoo
 from pitstop.errors import PoolExhausted
 from pitstop.location import find_site
 from pitstop.pool.line import OPEN_ONE, Line
+from pitstop.pool.news import has_news
 from pitstop.pool.plan import Plan
 from pitstop.pool.status import Checkout, EventKind, Figures, Holder, PoolStatus
 from pitstop.pool.survey import Survey, survey
@@ -26,7 +28,7 @@ log = logging.getLogger("pitstop.pool")
 _TOLD_PLACES = 5
 _NONE_LEFT = ("remaining connection slots", "too many clients", "too many connections", "no more connections")
 _LONGEST_RETRY_S = 60
-_PING_AFTER_S = 0.5  # a connection that was idle for less than this is given out without a ping
+_PING_AFTER_S = 0.5  # one that was idle for less and has no news is given out without a ping
 _RETURNED = "pitstop.returned"
 _FRAMES = 7  # between _do_get's caller and the application's line, at the least: all of SQLAlchemy
 
@@ -124,8 +126,7 @@ class FairPool(QueuePool):
         )
 
     def begin_anew(self) -> None:
-        """In a forked child: leave the parent's connections alone."""
-        _parents.append(self._line)
+        """Leave connections alone: those of a forked child's parent, or of an event loop that is closed."""
         self._line = Line(size=self._line.size, limit=self._line.limit)
         self._checkouts = {}
 
@@ -136,7 +137,8 @@ class FairPool(QueuePool):
             self._wait(ticket)
         entry: Any = self._open() if ticket.entry is OPEN_ONE else ticket.entry
         now = perf_counter()
-        if now - entry.record_info.get(_RETURNED, -math.inf) < _PING_AFTER_S:
+        recent = now - entry.record_info.get(_RETURNED, -math.inf) < _PING_AFTER_S
+        if recent and not has_news(entry.driver_connection):
             entry.fresh = True  # SQLAlchemy's word for: needs no ping
         self._checkouts[entry] = Checkout(find_site(_FRAMES).location, current_scope(), now)
         return entry  # type: ignore[no-any-return]
@@ -245,6 +247,15 @@ class AsyncFairPool(FairPool, AsyncAdaptedQueuePool):
     """A pool for asyncio. Made by :func:`pitstop.pool.create_engine`."""
 
     _ticket = TaskTicket
+    _loop: "asyncio.AbstractEventLoop | None" = None
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and self._loop.is_closed():
+                self.begin_anew()  # its connections ended with it: nobody can use or close them
+            self._loop = loop
+        return super()._do_get()
 
 
 def counted() -> dict[str, tuple[int, int, float, float, str]]:
@@ -287,6 +298,7 @@ def _has_none_left(error: BaseException) -> bool:
 
 def _after_fork_in_child() -> None:
     for pool in list(_pools):
+        _parents.append(pool._line)
         pool.begin_anew()
 
 

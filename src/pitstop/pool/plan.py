@@ -38,9 +38,11 @@ class Plan:
             ("workers", self.workers, 1),
             ("max_waiting", self.max_waiting, 0),
         ):
-            if value is not None and value < least:
-                raise SettingsError(f"{name} of pool {self.name!r} is {value}: it must be {least} or more")
-        if self.timeout_s <= 0:
+            if value is not None and not (isinstance(value, int) and value >= least):
+                raise SettingsError(
+                    f"{name} of pool {self.name!r} is {value!r}: it must be a number, {least} or more"
+                )
+        if not (isinstance(self.timeout_s, int | float) and self.timeout_s > 0):
             raise SettingsError(
-                f"timeout_s of pool {self.name!r} is {self.timeout_s:g}: it must be more than 0"
+                f"timeout_s of pool {self.name!r} is {self.timeout_s!r}: it must be seconds, more than 0"
             )

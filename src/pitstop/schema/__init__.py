@@ -1,12 +1,20 @@
 """Changes of schema objects: read from SQL, planned on a database as it is, written as a migration."""
 
-from pitstop.schema.change import Analyze, AttachIndex, Change, CreateExtension, CreateIndex, DropIndex
+from pitstop.schema.change import (
+    Analyze,
+    AttachIndex,
+    Change,
+    CreateExtension,
+    CreateIndex,
+    DropIndex,
+    ReindexIndex,
+)
 from pitstop.schema.migration import migration_options
 from pitstop.schema.name import Name
 from pitstop.schema.plan import Plan, Step, make_plan, reverted
 from pitstop.schema.revision import write_revision
 from pitstop.schema.script import Written, parse_change, read_script
-from pitstop.schema.state import index_state
+from pitstop.schema.state import index_state, rebuild_leftovers
 
 __all__ = [
     "Analyze",
@@ -17,6 +25,7 @@ __all__ = [
     "DropIndex",
     "Name",
     "Plan",
+    "ReindexIndex",
     "Step",
     "Written",
     "index_state",
@@ -24,6 +33,7 @@ __all__ = [
     "migration_options",
     "parse_change",
     "read_script",
+    "rebuild_leftovers",
     "reverted",
     "write_revision",
 ]

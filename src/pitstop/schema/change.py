@@ -5,7 +5,15 @@ from typing import TypeAlias
 
 from pitstop.schema.name import Name, quoted
 
-__all__ = ["Analyze", "AttachIndex", "Change", "CreateExtension", "CreateIndex", "DropIndex"]
+__all__ = [
+    "Analyze",
+    "AttachIndex",
+    "Change",
+    "CreateExtension",
+    "CreateIndex",
+    "DropIndex",
+    "ReindexIndex",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,13 @@ class DropIndex:
         index: its name.
         made_by: what it must be; None takes it as it is.
         partitioned: it belongs to a partitioned table, where PostgreSQL cannot drop concurrently.
+        leftover: it is dropped only if it is invalid: what a broken-off build left behind.
     """
 
     index: Name
     made_by: CreateIndex | None = None
     partitioned: bool = False
+    leftover: bool = False
 
     @property
     def concurrent(self) -> bool:
@@ -73,6 +83,19 @@ class DropIndex:
     def sql(self) -> str:
         """The statement."""
         return f"DROP INDEX {'CONCURRENTLY ' * self.concurrent}{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexIndex:
+    """An index to be built anew, without blocking writers: a bloated or invalid one."""
+
+    index: Name
+    concurrent = True
+
+    @property
+    def sql(self) -> str:
+        """The statement."""
+        return f"REINDEX INDEX CONCURRENTLY {self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +140,4 @@ class Analyze:
         return f"ANALYZE {self.table}"
 
 
-Change: TypeAlias = CreateIndex | DropIndex | AttachIndex | CreateExtension | Analyze
+Change: TypeAlias = CreateIndex | DropIndex | ReindexIndex | AttachIndex | CreateExtension | Analyze

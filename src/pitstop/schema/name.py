@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-__all__ = ["MAX_BYTES", "NAME", "Name", "child_name", "index_name", "quoted", "unquoted"]
+__all__ = ["MAX_BYTES", "NAME", "Name", "child_name", "index_name", "is_copy_name", "quoted", "unquoted"]
 
 MAX_BYTES = 63
 """PostgreSQL cuts longer names off, without an error."""
@@ -15,6 +15,7 @@ NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 """A name as it stands in SQL, for patterns."""
 
 _IDENTIFIERS = PGDialect().identifier_preparer  # type: ignore[no-untyped-call] # knows reserved words
+_COPY = re.compile(r"cc(?:new|old)\d*")
 _PLAIN_KEYS = re.compile(rf"\s*(?:USING\s+btree\s*)?\((\s*{NAME}(?:\s*,\s*{NAME})*\s*)\)\s*", re.IGNORECASE)
 
 
@@ -57,6 +58,18 @@ def index_name(table: str, rest: str) -> str:
 def child_name(index: str, partition: str) -> str:
     """A name for the part of a partitioned table's index that is on one partition."""
     return _fitted(f"{index}_{partition}")
+
+
+def is_copy_name(name: str, index: str) -> bool:
+    """Whether PostgreSQL gives this name to a copy of an index that it rebuilds beside writers.
+
+    Args:
+        name: in question.
+        index: that is rebuilt.
+    """
+    stem, _, mark = name.rpartition("_")
+    room = MAX_BYTES - len(mark) - 1
+    return bool(_COPY.fullmatch(mark)) and stem == index.encode()[:room].decode(errors="ignore")
 
 
 def _fitted(name: str) -> str:

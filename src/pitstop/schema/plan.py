@@ -7,7 +7,15 @@ from typing import Literal
 from psycopg import errors
 
 from pitstop.errors import ChangeRefused
-from pitstop.schema.change import Analyze, AttachIndex, Change, CreateExtension, CreateIndex, DropIndex
+from pitstop.schema.change import (
+    Analyze,
+    AttachIndex,
+    Change,
+    CreateExtension,
+    CreateIndex,
+    DropIndex,
+    ReindexIndex,
+)
 from pitstop.schema.name import Name, child_name, index_name
 from pitstop.schema.script import REVERT, Written, parse_change
 from pitstop.schema.state import (
@@ -17,8 +25,10 @@ from pitstop.schema.state import (
     equal_indexes,
     has_extension,
     has_statistics,
+    index_parts,
     index_state,
     partitions,
+    rebuild_leftovers,
     shape_as_made,
     table_state,
 )
@@ -27,6 +37,8 @@ __all__ = ["Plan", "Step", "make_plan", "reverted"]
 
 State = Literal["to do", "rebuild", "done"]
 _Steps = AsyncIterator["Step"]
+
+_LEFT = "a build that was broken off left it invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,7 @@ def _taken_back(written: Written) -> Iterable[Written]:
         case CreateIndex() as made:
             named = made if made.name else replace(made, name=index_name(made.table.name, made.rest))
             yield Written(DropIndex(named.index, made_by=named))
-        case DropIndex(index=index):
+        case DropIndex(index=index, leftover=False):
             if written.revert is None:
                 raise ChangeRefused(
                     f"nobody wrote down what the index {index} was: give the output of `pitstop plan`, "
@@ -113,6 +125,9 @@ async def _steps(connection: Connection, written: Written, before: Sequence[Step
                 yield step
         case DropIndex() as change:
             yield await _drop(connection, change, written.revert)
+        case ReindexIndex() as change:
+            async for step in _rebuilds(connection, change):
+                yield step
         case AttachIndex() as change:
             yield await _attachment(connection, change)
         case CreateExtension() as change:
@@ -178,7 +193,7 @@ def _judged(there: IndexState, change: CreateIndex, shape: Shape) -> tuple[State
         raise ChangeRefused(
             f"{change.index} is being built by process {there.builder} of the server: wait for it"
         )
-    return "rebuild", "a build that was broken off left it invalid"
+    return "rebuild", _LEFT
 
 
 async def _partitioned(connection: Connection, change: CreateIndex, shape: Shape) -> _Steps:
@@ -218,11 +233,61 @@ async def _drop(connection: Connection, change: DropIndex, revert: Change | None
             raise ChangeRefused(f"{index} is another index, which stays as it is: {there.definition}")
         if there.parent is not None:
             return Step(change, "done", "goes with the index that it is a part of")
+    if change.leftover:
+        return _leftover(replace(change, index=index), there)
     _verify_free(index, there)
     was = revert or parse_change(there.definition or "")
     if isinstance(was, CreateIndex):
         was = replace(was, only=False)
     return Step(DropIndex(index, change.made_by, there.partitioned), revert=was, shape=there.shape)
+
+
+async def _rebuilds(connection: Connection, change: ReindexIndex) -> _Steps:
+    there = await index_state(connection, change.index)
+    if there is None or not there.is_index:
+        raise ChangeRefused(
+            f"there is no index {change.index} in this database; write schema.index if need be"
+        )
+    for part in await index_parts(connection, Name(there.name, there.schema)):
+        state = await index_state(connection, part)
+        if state is not None:
+            async for step in _rebuild(connection, part, state):
+                yield step
+
+
+async def _rebuild(connection: Connection, index: Name, there: IndexState) -> _Steps:
+    """Away with what a broken-off rebuild left; if that was the old index, the new one is in its place."""
+    if there.is_exclusion:
+        raise ChangeRefused(
+            f"{index} serves an exclusion constraint: postgresql cannot rebuild it beside writers"
+        )
+    left = await rebuild_leftovers(connection, there)
+    builder = next((each.builder for each in (there, *left) if each.builder is not None), None)
+    if builder is not None:
+        raise ChangeRefused(f"{index} is being built by process {builder} of the server: wait for it")
+    for each in left:
+        yield Step(DropIndex(Name(each.name, each.schema), leftover=True), note=_LEFT, shape=each.shape)
+    swapped = any("_ccold" in each.name for each in left)
+    done: tuple[State, str] = ("done", "was built anew before it was broken off")
+    yield Step(ReindexIndex(index), *(done if swapped and there.valid else ("to do", "")), shape=there.shape)
+
+
+def _leftover(change: DropIndex, there: IndexState) -> Step:
+    """An index that was invalid when somebody looked: dropped if it still is, and of no use to anybody."""
+    reason = (
+        "is valid by now"
+        if there.valid
+        else "waits for its parts"
+        if there.partitioned
+        else f"is being built by process {there.builder}"
+        if there.builder is not None
+        else f"the constraint {there.constraint_name} needs it"
+        if there.constraint_name is not None
+        else ""
+    )
+    if reason:
+        return Step(change, "done", f"{reason}, and stays")
+    return Step(change, note=_LEFT, shape=there.shape)
 
 
 def _verify_free(index: Name, there: IndexState) -> None:

@@ -3,12 +3,20 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pitstop.errors import ChangeRefused
 from pitstop.postgres.fingerprint import TOKEN
-from pitstop.schema.change import Analyze, AttachIndex, Change, CreateExtension, CreateIndex, DropIndex
+from pitstop.schema.change import (
+    Analyze,
+    AttachIndex,
+    Change,
+    CreateExtension,
+    CreateIndex,
+    DropIndex,
+    ReindexIndex,
+)
 from pitstop.schema.name import MAX_BYTES, NAME, Name, unquoted
 
 __all__ = ["REVERT", "Written", "parse_change", "read_script"]
@@ -23,6 +31,7 @@ _FORMS = {
     "create_index": rf"CREATE\s+(?P<unique>UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?"
     rf"(?:(?!ON\s)(?P<index>{NAME})\s+)?ON\s+(?P<only>ONLY\s+)?{_TABLE}\s*(?P<rest>(?:USING\b|\().*)",
     "drop_index": rf"DROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?{_TABLE}(?:\s+RESTRICT)?",
+    "reindex": rf"REINDEX\s+(?:\(\s*CONCURRENTLY\s*\)\s*)?INDEX\s+(?:CONCURRENTLY\s+)?{_TABLE}",
     "attach_index": rf"ALTER\s+INDEX\s+{_TABLE}\s+ATTACH\s+PARTITION\s+{_OTHER}",
     "create_extension": rf"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{NAME})"
     rf"(?:\s+(?:WITH\s+)?SCHEMA\s+(?P<schema>{NAME}))?",
@@ -56,8 +65,9 @@ def parse_change(statement: str) -> Change:
         if match is not None:
             return _made(kind, match.groupdict())
     raise ChangeRefused(
-        f"cannot carry out {_short(text)!r} on a live database: only CREATE INDEX, DROP INDEX of one index, "
-        "ALTER INDEX ... ATTACH PARTITION, CREATE EXTENSION and ANALYZE of one table can be; "
+        f"cannot carry out {_short(text)!r} on a live database: only CREATE INDEX, DROP INDEX and "
+        "REINDEX INDEX of one index, ALTER INDEX ... ATTACH PARTITION, CREATE EXTENSION and ANALYZE of one "
+        "table can be; "
         "write a migration for it"
     )
 
@@ -72,7 +82,7 @@ def read_script(text: str) -> list[Written]:
         ChangeRefused: something in it is none of the changes that can be made safely on a live database.
     """
     if text.lstrip().startswith("{"):
-        return [Written(parse_change(each)) for each in dict.fromkeys(_advised(text))]
+        return [Written(each) for each in dict.fromkeys(_advised(text))]
     return [
         Written(parse_change(statement), parse_change(revert) if revert else None)
         for statement, revert in _statements(text)
@@ -92,6 +102,8 @@ def _made(kind: str, found: dict[str, Any]) -> Change:
             )
         case "drop_index":
             return DropIndex(name)
+        case "reindex":
+            return ReindexIndex(name)
         case "attach_index":
             return AttachIndex(name, Name(parts["other_name"] or "", parts["other_schema"]))
         case "create_extension":
@@ -126,28 +138,35 @@ def _says(text: str) -> bool:
     return any(not match["skip"] for match in TOKEN.finditer(text))
 
 
-def _advised(text: str) -> Iterator[str]:
-    """The statements of the advisor's JSON, what each needs before it; of a report, what is safe."""
+def _advised(text: str) -> Iterator[Change]:
+    """The changes of the advisor's JSON, what each needs before it; of a report, what is safe."""
     try:
         document = json.loads(text)
         yield from _made_by(document)
         for report in document.get("report", ()):
-            if report["safe"] and not report["cure"].startswith("REINDEX"):
-                yield report["cure"]
+            yield from _reported(report)
         for finding in document.get("findings", ()):
             yield from _made_by(finding)
             if "ddl" in finding:
-                yield finding["ddl"]
+                yield parse_change(finding["ddl"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ChangeRefused(
             f"this JSON holds no changes: make it with `pitstop indexes --json` ({error!r})"
         ) from error
 
 
-def _made_by(document: dict[str, Any]) -> Iterator[str]:
+def _reported(report: dict[str, Any]) -> Iterator[Change]:
+    """What is safe; and leftovers, of which the plan sees whether somebody is still building them."""
+    leftover = report.get("kind") == "invalid"
+    if report["safe"] or leftover:
+        change = parse_change(report["cure"])
+        yield replace(change, leftover=leftover) if isinstance(change, DropIndex) else change
+
+
+def _made_by(document: dict[str, Any]) -> Iterator[Change]:
     for index in document.get("indexes", ()):
-        yield from index.get("prerequisites", ())
-        yield index["ddl"]
+        yield from map(parse_change, index.get("prerequisites", ()))
+        yield parse_change(index["ddl"])
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from psycopg.rows import class_row, dict_row
 
 from pitstop.errors import ApplyFailed, ChangeRefused
 from pitstop.schema.change import CreateIndex
-from pitstop.schema.name import Name
+from pitstop.schema.name import Name, is_copy_name
 from pitstop.schema.script import parse_change
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "equal_indexes",
     "has_extension",
     "has_statistics",
+    "index_parts",
     "index_state",
     "partitions",
+    "rebuild_leftovers",
     "shape_as_made",
     "table_state",
 ]
@@ -47,6 +49,7 @@ class IndexState:
         schema, name: of it; table_schema, table_name: of its table.
         valid: False for what a broken-off build left behind, and while parts of a partitioned one lack.
         is_identity: replication knows rows by it.
+        is_exclusion: it serves an exclusion constraint.
         definition: the statement that makes it.
         constraint_name: of the constraint that it serves.
         parent: the index of the partitioned table that it belongs to.
@@ -62,6 +65,7 @@ class IndexState:
     table_name: str | None
     valid: bool
     is_identity: bool
+    is_exclusion: bool
     definition: str | None
     constraint_name: str | None
     parent: int | None
@@ -130,6 +134,25 @@ async def partitions(connection: Connection, table: Name) -> list[Name]:
     return [Name(name, schema) async for schema, name in rows]
 
 
+async def index_parts(connection: Connection, index: Name) -> list[Name]:
+    """The indexes with rows that a partitioned index consists of; of any other, itself."""
+    rows = await connection.execute(_sql("index_parts"), [str(index)])
+    return [Name(name, schema) async for schema, name in rows]
+
+
+async def rebuild_leftovers(connection: Connection, index: IndexState) -> list[IndexState]:
+    """The invalid indexes that broken-off rebuilds of an index left behind.
+
+    PostgreSQL builds the new one as ``..._ccnew``, swaps the two, and drops the old one as ``..._ccold``.
+    """
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_sql("invalid_siblings"), [index.oid])
+        rows = await cursor.fetchall()
+    names = [Name(row["name"], row["schema"]) for row in rows if is_copy_name(row["name"], index.name)]
+    found = [await index_state(connection, name) for name in names]
+    return [each for each in found if each is not None and each.shape == index.shape]
+
+
 async def equal_indexes(connection: Connection, table: Name, shape: str) -> list[tuple[str, int | None]]:
     """The valid indexes of a table that are like one: name, and the parent that it belongs to."""
     async with connection.cursor(row_factory=dict_row) as cursor:
@@ -163,6 +186,7 @@ async def shape_as_made(connection: Connection, change: CreateIndex) -> Shape:
     )
     try:
         async with connection.transaction(force_rollback=True):
+            await connection.execute("SET TRANSACTION READ WRITE")  # a cautious user may plan, too
             await connection.execute(_LOCK_TIMEOUT)
             await connection.execute(f"CREATE TEMPORARY TABLE pitstop_shape (LIKE {change.table})".encode())
             await connection.execute(copy.sql.replace(" ONLY ", " ", 1).encode())

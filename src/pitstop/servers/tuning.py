@@ -1,9 +1,10 @@
 """The ``postgresql.conf`` of a private server: fast on a developer's machine, modest in memory."""
 
+import math
 import os
 from pathlib import Path
 
-__all__ = ["configuration", "memory_bytes"]
+__all__ = ["configuration", "core_count", "memory_bytes"]
 
 MIB = 1024 * 1024
 
@@ -73,6 +74,17 @@ def memory_bytes() -> int:
         except (OSError, ValueError):  # no container, or no limit ("max")
             continue
     return min(limits)
+
+
+def core_count() -> int:
+    """The cores that this process may use: the machine's, or its container's share, rounded up."""
+    counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    try:
+        quota, period = (int(each) for each in Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        counts.append(max(1, math.ceil(quota / period)))
+    except (OSError, ValueError):  # no container, or no limit ("max")
+        pass
+    return min(counts)
 
 
 def _shared_memory() -> str:

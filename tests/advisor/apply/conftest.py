@@ -11,6 +11,9 @@ import pytest
 from pitstop.advisor.apply import News, Patience, apply_changes
 from pitstop.postgres.address import libpq_url
 from pitstop.schema import read_script, reverted
+from tests.pooler import pooled_url
+
+__all__ = ["pooled_url"]
 
 ROWS = 5_000
 # An index on it takes half a second, without work for the processor.

@@ -1,19 +1,33 @@
 """Changes carried out on a real database: what stands in the way is named, nothing invalid is left."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
+from pitstop.advisor.apply import plan_changes
 from pitstop.errors import ApplyFailed, ChangeRefused
+from pitstop.schema import read_script
 from tests.advisor.apply.conftest import Applier, invalid, is_valid
 
 Database = psycopg.Connection[Any]
 SLOW = "CREATE INDEX ix_slow ON orders (slowly(customer))"
-BUILDING = (
-    "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase ~ '^building'"
-)
+BUILDING = """
+SELECT pid FROM pg_stat_progress_create_index
+ WHERE datname = current_database() AND phase ~ '^(building|waiting)'
+"""
+
+
+@contextlib.contextmanager
+def written(url: str) -> Iterator[None]:
+    """Somebody has written to the orders: no index of theirs is done before the end of this."""
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO orders VALUES (0, 0, 'new', '')")
+        yield
+        connection.rollback()
 
 
 async def building(database: Database) -> int:
@@ -46,8 +60,9 @@ async def test_what_is_there_under_another_name(applier: Applier, database: Data
 @pytest.mark.parametrize("function", ["pg_cancel_backend", "pg_terminate_backend"])
 async def test_stopped_by_an_administrator(applier: Applier, database: Database, function: str) -> None:
     """A build that somebody stops in the server is a clear error; the same again ends valid."""
-    task = asyncio.create_task(applier(SLOW))
-    database.execute(f"SELECT {function}(%s)".encode(), [await building(database)])
+    with written(applier.url):
+        task = asyncio.create_task(applier(SLOW))
+        database.execute(f"SELECT {function}(%s)".encode(), [await building(database)])
     with pytest.raises(ApplyFailed, match=r"due to (user request|administrator command)"):
         await task
     if function == "pg_cancel_backend":
@@ -59,9 +74,10 @@ async def test_stopped_by_an_administrator(applier: Applier, database: Database,
 
 async def test_cancelled(applier: Applier, database: Database) -> None:
     """Cancelled as by Ctrl-C, it takes away what it had begun."""
-    task = asyncio.create_task(applier(SLOW))
-    await building(database)
-    task.cancel()
+    with written(applier.url):
+        task = asyncio.create_task(applier(SLOW))
+        await building(database)
+        task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert is_valid(database, "ix_slow") is None
@@ -154,11 +170,13 @@ async def test_a_strong_lock_is_not_asked_for_ever(applier: Applier, database: D
 
 async def test_one_at_a_time(applier: Applier, database: Database, url: str) -> None:
     """A second apply in the same database waits for the first, names it, and finds it all done."""
-    first = asyncio.create_task(applier(SLOW))
-    await building(database)
-    second = Applier(url)
-    await second(SLOW)
-    await first
+    with written(url):
+        first = asyncio.create_task(applier(SLOW))
+        await building(database)
+        second = Applier(url)
+        other = asyncio.create_task(second(SLOW))
+        await second.until("waits")
+    await asyncio.gather(first, other)
     assert "another apply is at work: process" in second.told("waits")[0]
     assert second.told("done")[0] == "is there and valid"
 
@@ -260,3 +278,23 @@ async def test_names(applier: Applier, database: Database) -> None:
     assert len(applier.told("done")) == 2
     await applier(sql, revert=True)
     assert len(applier.told("ends")) == 4
+
+
+async def test_only_the_owner_may(applier: Applier, database: Database, url: str) -> None:
+    """Who owns a table is asked before the first change, and told; a plan anybody may make."""
+    role = f"reader_{database.info.dbname[-20:]}"
+    database.execute(f"CREATE ROLE {role}".encode())
+    database.execute(f"GRANT SELECT ON orders TO {role}".encode())
+    database.execute(f"CREATE TABLE own (a int); ALTER TABLE own OWNER TO {role}".encode())
+    sql = "CREATE INDEX ix_own ON own (a); CREATE INDEX ix_note ON orders (note)"
+    reader = f"{url}?options=-c%20role%3D{role}%20-c%20default_transaction_read_only%3Don"
+    try:
+        plan = await plan_changes(reader, read_script(sql))
+        assert len(plan.pending) == 2
+        with pytest.raises(
+            ChangeRefused, match=rf"public.orders belongs to \S+, and {role} may not change it"
+        ):
+            await Applier(reader)(sql)
+        assert is_valid(database, "ix_own") is None
+    finally:
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())

@@ -5,6 +5,7 @@ import pytest
 
 from pitstop.advisor.forecast import Forecast, forecast
 from pitstop.advisor.indexes import WorkloadStatement
+from pitstop.errors import SettingsError
 from pitstop.servers import Servers
 
 SCAN = "SELECT * FROM orders WHERE user_id = 7"
@@ -39,3 +40,28 @@ def test_forecast(foretold: Forecast) -> None:
     assert "rollup" in " ".join(sums.cure)
     assert 'column "nothing" does not exist' in broken.problem
     assert [each.ddl for each in foretold.indexes if "orders (user_id)" in each.ddl] != []
+
+
+def test_nothing_grows(
+    database_url: str, shop: "psycopg.Connection[tuple[object, ...]]", pitstop_servers: Servers
+) -> None:
+    """Tables that stay as they are turn nothing bad, however dear it is today."""
+    shop.execute(
+        "CREATE TABLE large AS SELECT i AS id, md5(i::text) AS note FROM generate_series(1, 100000) i"
+    )
+    shop.execute("ANALYZE large")
+    servers = pitstop_servers if "postgresql" in pitstop_servers.private else None
+    dear = WorkloadStatement("SELECT * FROM large WHERE note = 'x'")
+    (same,) = forecast(database_url, [dear], scale=1, servers=servers).statements
+    assert same.cost_then == same.cost_now > 1_000
+    assert not same.turns_bad
+    (grown,) = forecast(database_url, [dear], scale=2, servers=servers).statements
+    assert grown.turns_bad
+    assert "its cost grows 2.0 times" in grown.why
+
+
+@pytest.mark.parametrize("scale", [0.5, float("nan"), float("inf"), 1e12])
+def test_scales_that_are_none(scale: float) -> None:
+    """Tables that shrink, or that no server has, are refused before anything is asked."""
+    with pytest.raises(SettingsError, match="it must be 1 to 1,000,000"):
+        forecast("postgresql://nobody@127.0.0.1:1/none", [], scale=scale)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from typing import Any
 
 import asyncpg
@@ -68,6 +69,10 @@ def bordered(lines: list[str], bar: str = "|", line: str = "-") -> str:
     )
 
 
+def quoted(line: str) -> str:
+    return '"' + line.replace('"', '""') + '"'
+
+
 FRAMES: dict[str, Any] = {
     "bare": TEXT,
     "psql": "\n".join(
@@ -82,6 +87,38 @@ FRAMES: dict[str, Any] = {
     "psql, wrapped": "\n".join(
         [" QUERY PLAN", "----", f" {LINES[0][:40]}.", f".{LINES[0][40:]}", *(f" {x}" for x in LINES[1:])]
     ),
+    "psql, expanded in a frame": "\n".join(
+        part
+        for n, line in enumerate(LINES, 1)
+        for part in (f"+-[ RECORD {n} ]-{'-' * WIDTH}+", f"| QUERY PLAN | {line:{WIDTH}} |")
+    ),
+    "psql, expanded, unicode": "\n".join(
+        f"─[ RECORD {n} ]{'─' * 20}\nQUERY PLAN │ {line}" for n, line in enumerate(LINES, 1)
+    ),
+    "psql, expanded without lines": "\n".join(
+        f"* Record {n}\nQUERY PLAN {line}" for n, line in enumerate(LINES, 1)
+    ),
+    "psql, expanded CSV": "\n".join(
+        f"QUERY PLAN,{line}" if "," not in line and '"' not in line else f"QUERY PLAN,{quoted(line)}"
+        for line in LINES
+    ),
+    "psql, expanded, wrapped": "\n".join(
+        f"-[ RECORD {n} ]---\nQUERY PLAN | {line[:60]}"
+        + (f".\n           |.{line[60:]}" if line[60:] else "")
+        for n, line in enumerate(LINES, 1)
+    ),
+    "psql, wrapped unicode": "\n".join(
+        [" QUERY PLAN", "────"] + [f" {x[:70]}…\n…{x[70:]}" if x[70:] else f" {x}" for x in LINES]
+    ),
+    "CSV": "\n".join(["QUERY PLAN", *(quoted(x) if "," in x or '"' in x else x for x in LINES)]),
+    "broken by a terminal": "\n".join(x[n : n + 72] for x in LINES for n in range(0, len(x), 72)),
+    "broken before the figures": re.sub(r"  \((cost|actual)", r"\n (\1", TEXT),
+    "broken between words": TEXT.replace(" width=", "\nwidth=").replace(" rows=2", "\n  rows=2"),
+    "numbered": "\n".join(f"{n}\t{line}" for n, line in enumerate(LINES, 1)),
+    "out of a page": TEXT.replace("->", "-&gt;").replace("<>", "&lt;&gt;"),
+    "another arrow": TEXT.replace("->", "→"),
+    "PowerShell": TEXT.encode("utf-16"),
+    "log of a cloud": json.dumps({"jsonPayload": {"text": f"LOG:  {ENTRY}\nQuery Text: select 1\n{TEXT}"}}),
     "statement before": f"shop=# explain analyze select country, count(*) from users group by 1;\n{TEXT}",
     "DBeaver": "\n".join(
         [f"{'QUERY PLAN':{WIDTH}}|", f"{'-' * WIDTH}+", *(f"{line:{WIDTH}}|" for line in LINES)]
@@ -143,6 +180,12 @@ def test_frames_of_json(frame: str) -> None:
     assert (node.node_type, node.table, node.text("Filter")) == ("Seq Scan", "t", "(a = 'x\"y')")
 
 
+def test_a_condition_broken_by_a_terminal() -> None:
+    """A condition goes on where a parenthesis is open, and ends where the next property begins."""
+    node = explain.parse("Seq Scan on t\n  Filter: ((a = ')') AND (b\n = 5))\n  Order: none").root
+    assert (node.text("Filter"), node.text("Order")) == ("((a = ')') AND (b = 5))", "none")
+
+
 def test_a_log_of_several() -> None:
     """parse() takes one plan and says so, parse_all() all of them with their duration and statement."""
     log = "".join(
@@ -176,6 +219,10 @@ def test_a_log_of_several() -> None:
             {"Plan": {"Node Type": "X", "Actual Loops": "many"}},
             "Actual Loops of X is 'many': a number",
         ),
+        ('duration: 1.5 ms  plan:\nQuery Text: "x"\nPlan: \n  Node Type: "Result"', "YAML are not read"),
+        (TEXT.replace("rows=20000.00", "rows=20,000"), "breaks off or was changed within 'Hash Join"),
+        (TEXT[:60], "the plan breaks off or was changed within 'HashAggregate  (cost=530.09..530.12 rows=3"),
+        (TEXT[:230], "the plan breaks off or was changed within 'Hash Join"),
         (TEXT.replace("  ->", "->").replace("      ", ""), "the indentation of the plan is lost at"),
     ],
 )
@@ -245,3 +292,21 @@ async def test_rows_of_drivers(database_url: str, sync_database_url: str) -> Non
             fetched.append(third.execute(statement_of(statement)).scalar())
         engine.dispose()
         assert [explain.parse(each).root.label for each in fetched] == ["Result"] * 6
+
+
+@pytest.mark.parametrize("between", ["\n\n", "\n(21 rows)\n\n  QUERY PLAN\n-----\n"])
+def test_one_plan_below_another(between: str) -> None:
+    """Each of several plans in one text is read; none is lost without a word."""
+    first, second = explain.parse_all(f"QUERY PLAN\n-----\n{TEXT}{between}{TEXT.replace('users', 'others')}")
+    assert [node.label for node in first.nodes()] == LABELS
+    assert second.nodes()[-1].table == "others"
+    assert (first.execution_ms, second.execution_ms) == (25.397, 25.397)
+
+
+def test_a_plan_of_citus() -> None:
+    """A task of another node has no figures of its own."""
+    plan = explain.parse(
+        "Custom Scan (Citus Adaptive)  (cost=0.00..0.00 rows=0 width=0)\n  Task Count: 4\n  ->  Task\n"
+        "        Node: host=a port=5432 dbname=b\n        ->  Seq Scan on t  (cost=0.00..9.00 rows=1 width=4)"
+    )
+    assert [node.label for node in plan.nodes()] == ["Custom Scan (Citus Adaptive)", "Task", "Seq Scan on t"]

@@ -8,10 +8,22 @@ import psycopg
 from psycopg import errors
 
 from pitstop.advisor.apply.news import News, Patience, Report
+from pitstop.advisor.apply.rights import verify_rights
 from pitstop.advisor.apply.session import Session, connect, open_session
 from pitstop.advisor.apply.watch import Watch, watching
 from pitstop.errors import ApplyFailed
-from pitstop.schema import CreateIndex, DropIndex, Plan, Step, Written, index_state, make_plan
+from pitstop.schema import (
+    CreateIndex,
+    DropIndex,
+    Name,
+    Plan,
+    ReindexIndex,
+    Step,
+    Written,
+    index_state,
+    make_plan,
+    rebuild_leftovers,
+)
 
 __all__ = ["apply_changes", "plan_changes"]
 
@@ -45,18 +57,18 @@ async def apply_changes(
     cancelled, it takes away what it had begun.
 
     Args:
-        url: ``postgresql://...``, with or without a driver name; no pooler in transaction mode.
+        url: ``postgresql://...``, with or without a driver name; a pooler in transaction mode is refused.
         changes: in their order; :func:`pitstop.schema.reverted` turns them round.
         report: is told what happens.
         patience: how long is waited.
 
     Raises:
-        ChangeRefused: one cannot be made safely; none was begun.
+        ChangeRefused: one cannot be made safely, or this user may not; none was begun.
         ApplyFailed: one was begun and did not come through; those before it stand.
         ServerNotFound: nobody answers, or the server refuses.
     """
     async with open_session(url, patience=patience or Patience(), report=report) as session:
-        await make_plan(session.working, changes)
+        await verify_rights(session.working, await make_plan(session.working, changes))
         for each in changes:
             for step in (await make_plan(session.working, [each])).steps:
                 await _carry_out(session, step)
@@ -83,7 +95,8 @@ async def _carry_out(session: Session, step: Step) -> None:
 
 async def _as_it_stands(session: Session, step: Step) -> Step:
     """The step once more, as minutes may have gone by since it was planned."""
-    now = (await make_plan(session.working, [Written(step.change, step.revert)])).steps[0]
+    steps = (await make_plan(session.working, [Written(step.change, step.revert)])).steps
+    now = next(each for each in steps if type(each.change) is type(step.change))
     return replace(now, note=now.note or step.note)
 
 
@@ -126,22 +139,29 @@ async def _lock_timeout(session: Session, wait_ms: int) -> None:
 
 async def _clean(session: Session, step: Step) -> None:
     """Drop the invalid index that this session has left; who follows does it where this fails."""
-    change = step.change
-    if not isinstance(change, CreateIndex) or not change.concurrent:
-        return
     try:
-        there = await index_state(session.working, change.index)
-        if there is None or there.valid or there.builder or there.shape != step.shape or there.partitioned:
-            return
-        session.report(News("cleans", f"drops the invalid {change.index}", step))
-        await _lock_timeout(session, _CLEANING_S * 1000)
-        await session.working.execute(DropIndex(change.index).sql.encode())
-        await _lock_timeout(session, 0)
+        for index in await _left(session, step):
+            session.report(News("cleans", f"drops the invalid {index}", step))
+            await _lock_timeout(session, _CLEANING_S * 1000)
+            await session.working.execute(DropIndex(index).sql.encode())
+            await _lock_timeout(session, 0)
     except psycopg.Error as error:
-        left = (
-            f"{change.index} is left invalid ({_reason(error)}): the same command again drops and builds it"
-        )
+        left = f"an index is left invalid ({_reason(error)}): the same command again drops it and goes on"
         session.report(News("left", left, step))
+
+
+async def _left(session: Session, step: Step) -> list[Name]:
+    """The invalid indexes that a statement left when it was broken off."""
+    change = step.change
+    if not isinstance(change, CreateIndex | ReindexIndex) or not change.concurrent:
+        return []
+    there = await index_state(session.working, change.index)
+    if there is None or there.builder or there.shape != step.shape or there.partitioned:
+        return []
+    if isinstance(change, CreateIndex):
+        return [] if there.valid else [change.index]
+    copies = await rebuild_leftovers(session.working, there)
+    return [Name(each.name, each.schema) for each in copies if each.builder is None]
 
 
 def _failed(step: Step, error: psycopg.Error, watch: Watch | None) -> ApplyFailed:

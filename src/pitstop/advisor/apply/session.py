@@ -31,6 +31,7 @@ _SETTINGS = {
     "lock_timeout": "0",
     "client_connection_check_interval": "1000",
 }
+_LOOKS = 4
 _OURS = (1346983507, 1)
 _LOCK = "select pg_try_advisory_lock(%s, %s)"
 _HOLDER = (
@@ -56,9 +57,10 @@ async def open_session(url: str, *, patience: Patience, report: Report) -> Async
 
     Raises:
         ServerNotFound: nobody answers, or the server refuses.
-        ApplyFailed: another has been at it all the time.
+        ApplyFailed: another has been at it all the time, or a pooler stands in between.
     """
     async with connect(url) as working, connect(url) as watching:
+        await _verify_own_servers(working, watching)
         session = Session(working, watching, patience, report)
         await working.execute(query_text("settle"), [json.dumps(_SETTINGS)])
         await _be_the_only_one(session)
@@ -72,7 +74,7 @@ async def connect(url: str) -> AsyncIterator[_Connection]:
     Raises:
         SettingsError: the address is not one of PostgreSQL.
         ServerNotFound: nobody answers, or the server refuses.
-        ApplyFailed: it refuses what is asked inside of the block.
+        ApplyFailed: it is a standby, or refuses what is asked inside of the block.
     """
     try:
         connection = await psycopg.AsyncConnection.connect(
@@ -85,10 +87,20 @@ async def connect(url: str) -> AsyncIterator[_Connection]:
     except psycopg.Error as error:
         raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
     async with connection:
+        await _verify_primary(connection)
         try:
             yield connection
         except psycopg.Error as error:
             raise ApplyFailed(f"the database refused: {' '.join(str(error).split())}") from error
+
+
+async def _verify_primary(connection: _Connection) -> None:
+    row = await (await connection.execute("select pg_is_in_recovery()")).fetchone()
+    if row and row[0]:
+        where = f"{connection.info.host}:{connection.info.port}"
+        raise ApplyFailed(
+            f"{where} is a standby, where nothing can be changed: give the address of the primary"
+        )
 
 
 async def named_sessions(connection: _Connection, pids: list[int]) -> list[str]:
@@ -106,6 +118,30 @@ async def named_sessions(connection: _Connection, pids: list[int]) -> list[str]:
 def query_text(name: str) -> bytes:
     """A question out of its file."""
     return resources.files("pitstop.advisor.apply").joinpath("sql", f"{name}.sql").read_bytes()
+
+
+async def _verify_own_servers(working: _Connection, watching: _Connection) -> None:
+    """That each connection has a server process of its own, as in front of PostgreSQL itself.
+
+    A pooler in transaction mode gives the process that one connection has just used to the other, or another
+    one to each transaction. In session mode it does neither.
+    """
+    processes = [await _process(working)]
+    if processes[0] == working.info.backend_pid:
+        return
+    for _ in range(_LOOKS):
+        async with watching.transaction():
+            processes += [await _process(working)] if await _process(watching) != processes[0] else [0]
+    if len(set(processes)) > 1:
+        raise ApplyFailed(
+            f"{working.info.host}:{working.info.port} is a connection pooler in transaction mode, "
+            "through which no index can be built beside writers: give the address of PostgreSQL itself"
+        )
+
+
+async def _process(connection: _Connection) -> int:
+    row = await (await connection.execute("select pg_backend_pid()")).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def _be_the_only_one(session: Session) -> None:

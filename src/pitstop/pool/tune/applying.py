@@ -32,4 +32,6 @@ def apply_tuning(url: str, tuning: Tuning) -> None:
             connection.execute("select pg_reload_conf()")
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            reason += "; connect as a superuser, or set what --format conf prints where the server is managed"
         raise ServerError(f"postgresql at {place(url)} refused after {done} was written: {reason}") from error

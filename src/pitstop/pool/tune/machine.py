@@ -1,13 +1,12 @@
 """The machine that a server runs on, and the kind of work it does."""
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pitstop.errors import SettingsError
 from pitstop.postgres.server import told_bytes
-from pitstop.servers.tuning import memory_bytes
+from pitstop.servers.tuning import core_count, memory_bytes
 
 __all__ = ["GIB", "KIB", "MIB", "Disk", "Load", "Machine", "parse_bytes", "this_machine"]
 
@@ -56,5 +55,5 @@ def parse_bytes(text: str) -> int:
 
 
 def this_machine(*, disk: Disk = "ssd", load: Load = "web") -> Machine:
-    """The machine that this runs on, or its container's share of the memory."""
-    return Machine(memory_bytes(), os.cpu_count() or 1, disk, load)
+    """The machine that this runs on, or its container's share of it."""
+    return Machine(memory_bytes(), core_count(), disk, load)

@@ -25,7 +25,8 @@ def advise(server: ServerState | None) -> Iterator[Advice]:
         )
     why = "without it nobody can tell where a statement waits for the disk; it costs next to nothing"
     yield Advice("track_io_timing", "on", why, "PostgreSQL documentation, Run-time Statistics")
-    loaded = [each.strip() for each in server.settings["shared_preload_libraries"].value.split(",") if each]
+    libraries = server.settings.get("shared_preload_libraries")  # not every user is told
+    loaded = [each.strip() for each in libraries.value.split(",") if each] if libraries else [_STATEMENTS]
     if server.has_statements and _STATEMENTS not in loaded:
         why = "the server counts its statements: pitstop doctor and pitstop statements read that"
         value = ",".join([*loaded, _STATEMENTS])

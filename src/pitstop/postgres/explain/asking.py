@@ -19,6 +19,8 @@ from pitstop.postgres.fingerprint import TOKEN
 __all__ = ["ask", "numbered"]
 
 _CONNECT_S = 5
+_NAME, _PREPARE = "pitstop_{}", "PREPARE {} AS "
+_SHOWN = 40  # characters of a statement from where the server stumbled
 _EXPLAIN = re.compile(
     r"\s*explain\s*(?:\((?P<options>[^()]*)\)|(?P<analyze>analy[zs]e\b)?\s*(?:verbose\b)?)", re.IGNORECASE
 )
@@ -54,7 +56,7 @@ def ask(url: str, statement: str, *, analyze: bool = False, timeout_s: float = 3
         try:
             document = _explain(connection, statement, analyze=analyze, timeout_s=timeout_s)
         except psycopg.Error as error:
-            raise _refusal(error, timeout_s) from error
+            raise _refusal(error, statement, timeout_s) from error
         finally:
             connection.rollback()
     return parse(document)
@@ -96,9 +98,9 @@ def _explain(
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
     if version >= 120_000:
         connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    name = f"pitstop_{uuid.uuid4().hex[:12]}"
+    name = _NAME.format(uuid.uuid4().hex[:12])
     # binary: sent by the extended protocol, which takes one statement only; raw: no sign of it is changed
-    psycopg.RawCursor(connection).execute(f"PREPARE {name} AS {statement}".encode(), binary=True)
+    psycopg.RawCursor(connection).execute(f"{_PREPARE.format(name)}{statement}".encode(), binary=True)
     counted = connection.execute(
         "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = %s", [name]
     ).fetchone()
@@ -116,7 +118,7 @@ def _explain(
     return row[0] if row else None
 
 
-def _refusal(error: psycopg.Error, timeout_s: float) -> PlanError:
+def _refusal(error: psycopg.Error, statement: str, timeout_s: float) -> PlanError:
     message = (error.diag.message_primary or " ".join(str(error).split())).rstrip(".")
     for kind, text in _MESSAGES.items():
         if isinstance(error, kind):
@@ -128,4 +130,16 @@ def _refusal(error: psycopg.Error, timeout_s: float) -> PlanError:
         )
     if "multiple commands" in message:
         return PlanError("this is more than one statement: give one, nothing was executed")
-    return PlanError(f"the server refused the statement: {message}")
+    hint = f" ({error.diag.message_hint.rstrip('.')})" if error.diag.message_hint else ""
+    return PlanError(f"the server refused the statement: {message}{hint}{_place(error, statement)}")
+
+
+def _place(error: psycopg.Error, statement: str) -> str:
+    """Where in the statement the server stumbled; it counts from the PREPARE on, in characters."""
+    before = len(_PREPARE.format(_NAME.format("0" * 12)))
+    at = int(error.diag.statement_position or 0) - before - 1
+    if not 0 <= at < len(statement):
+        return ""
+    line, column = statement.count("\n", 0, at) + 1, at - statement.rfind("\n", 0, at)
+    rest = " ".join(statement[at : at + _SHOWN].split())
+    return f", at line {line}, column {column}: {rest}"

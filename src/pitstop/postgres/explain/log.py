@@ -37,10 +37,19 @@ def _json_messages(text: str) -> list[str] | None:
             return None
         if not isinstance(entry, dict):
             return None
-        message = entry.get("message")
-        if isinstance(message, str) and _BEGIN.search(message):
-            messages.append(message)
+        messages += _texts(entry)
     return messages
+
+
+def _texts(entry: dict[str, Any]) -> list[str]:
+    """What is a plan in an entry, whatever the collector of logs calls it: message, textPayload, log."""
+    found: list[str] = []
+    for value in entry.values():
+        if isinstance(value, dict):
+            found += _texts(value)
+        elif isinstance(value, str) and _BEGIN.search(value):
+            found.append(value)
+    return found
 
 
 def _split(text: str) -> list[tuple[dict[str, Any], str]]:

@@ -4,22 +4,25 @@ Objects, JSON and text; as psql, pgAdmin or DBeaver show it, quoted, or out of a
 """
 
 import ast
+import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from pitstop.errors import PlanError
-from pitstop.postgres.explain.framing import unframe
+from pitstop.postgres.explain.framing import split_tables, unframe
 from pitstop.postgres.explain.log import split_log
 from pitstop.postgres.explain.text_form import is_title, read_text
+from pitstop.postgres.explain.wrapping import join_broken
 
-__all__ = ["read_documents"]
+__all__ = ["decoded", "read_documents"]
 
 Document = Mapping[str, Any]
 
 _FIGURES = re.compile(r"\((?:cost=|actual |never executed)")
 _STATEMENT = re.compile(r"(?:explain|select|with|insert|update|delete|merge|values|table)\b", re.IGNORECASE)
+_YAML = re.compile(r"^\s*(?:- )?(?:Plan: *$|Node Type: \"|- Query Text:)", re.MULTILINE)
 _EXPECTED = "give the output of EXPLAIN, in text form or FORMAT JSON"
 
 
@@ -33,7 +36,7 @@ def read_documents(source: object) -> list[Document]:
         PlanError: there is no plan in it, or one that breaks off.
     """
     if isinstance(source, bytes | bytearray):
-        source = source.decode("utf-8", "replace")
+        source = decoded(bytes(source))
     if isinstance(source, str):
         return _read_string(source)
     if isinstance(source, Mapping):
@@ -42,6 +45,12 @@ def read_documents(source: object) -> list[Document]:
     if rows:
         return _read_rows(rows)
     raise PlanError(f"{_shown(source)} is no plan: {_EXPECTED}")
+
+
+def decoded(source: bytes) -> str:
+    """Text out of a file, in UTF-8, or in UTF-16 as PowerShell writes it."""
+    wide = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return source.decode("utf-16" if wide else "utf-8", "replace")
 
 
 def _items(source: object) -> list[Any]:
@@ -79,7 +88,7 @@ def _read_string(text: str) -> list[Document]:
         raise PlanError(f"the plan is empty: {_EXPECTED}")
     logged = split_log(text)
     if logged is None:
-        return _read_plan(text)
+        return [document for table in split_tables(text) for document in _read_plan(table)]
     return [{**document, **about} for about, part in logged for document in _read_plan(part)]
 
 
@@ -88,10 +97,11 @@ def _read_plan(text: str) -> list[Document]:
     stripped = bare.lstrip()
     if stripped.startswith(("{", "[")):
         return _read_json(stripped)
-    lines = bare.splitlines()
+    lines = join_broken(bare.splitlines())
     start = _find_root(lines)
     if start is not None:
-        return [{**_query_text(lines[:start]), **read_text(lines[start:])}]
+        about = _query_text(lines[:start])
+        return [{**about, **read_text(plan)} for plan in _split_roots(lines[start:])]
     begun = re.search(r"^\s*[\[{]", bare, re.MULTILINE)
     if begun and '"Plan"' in bare:
         return _read_json(bare[begun.start() :].lstrip())
@@ -129,6 +139,22 @@ def _find_root(lines: list[str]) -> int | None:
     return next((index for index, line in enumerate(lines) if is_title(line)), None)
 
 
+def _split_roots(lines: list[str]) -> list[list[str]]:
+    """One plan below another: each begins where a node stands as far left as the first."""
+    margin = _margin(lines[0])
+    starts = [0, *(index for index, line in enumerate(lines) if index and _is_root(line, margin))]
+    return [lines[start:end] for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+
+
+def _is_root(line: str, margin: int) -> bool:
+    arrow = line.lstrip().startswith("->")
+    return _margin(line) <= margin and not arrow and bool(_FIGURES.search(line)) and is_title(line)
+
+
+def _margin(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
 def _query_text(lines: list[str]) -> Document:
     """The statement before the plan in a log of auto_explain."""
     text = "\n".join(lines).strip()
@@ -137,7 +163,7 @@ def _query_text(lines: list[str]) -> Document:
 
 
 def _explain_absence(text: str) -> str:
-    if text.startswith(("- Plan:", "Plan:")) or re.match(r"- Query Text:", text):
+    if _YAML.search(text):
         return "plans in FORMAT YAML are not read: use FORMAT JSON or the text form"
     if text.startswith("<explain") or "<Node-Type>" in text:
         return "plans in FORMAT XML are not read: use FORMAT JSON or the text form"

@@ -18,6 +18,9 @@ _HEADER = re.compile(r"(?:InitPlan|SubPlan|CTE) \S.*")
 _PROPERTY = re.compile(r"(?P<key>[A-Z][A-Za-z0-9/() -]*?):(?: +(?P<value>.*))?")
 _WORKER = re.compile(r"Worker (?P<number>\d+):(?: +(?P<rest>.*))?")
 _ACTUAL = re.compile(r"actual (?:time=([\d.]+?)\.\.([\d.]+) )?rows=([\d.]+) loops=(\d+)")
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+_BARE = ("Task", "Distributed Subplan")  # of Citus
+_SOME = {"Total Cost", "Actual Rows"}
 _TARGET = re.compile(r"(?:Foreign )?(?:Insert|Update|Delete|Merge) on ")
 _KINDS = re.compile(
     r"(?:[A-Z][A-Za-z]+ ){0,5}(?:Scan|Join|Loop|Aggregate|\w+Aggregate|Append|Sort|Limit|Result|Gather|Merge"
@@ -78,16 +81,22 @@ class _Reader:
             self._describe(column, text)
 
     def _continues(self, line: str) -> bool:
-        """Whether a line goes on with a literal that has a line break in it."""
-        if self._last is None or self._last[0][self._last[1]].count("'") % 2 == 0:
+        """Whether a line goes on with a literal that has a line break in it, or with a broken condition."""
+        if self._last is None:
             return False
         told, key = self._last
-        told[key] = f"{told[key]}\n{line}"
+        if told[key].count("'") % 2:
+            told[key] = f"{told[key]}\n{line}"
+        elif _is_open(told[key]) and not (is_title(line) or _PROPERTY.fullmatch(line.strip())):
+            told[key] += line
+        else:
+            return False
         return True
 
     def _begin(self, column: int, text: str) -> None:
         title, figures = split_line(text)
         node = {**read_title(title), **figures}
+        self._verify_whole(title, figures)
         if not self.document:
             self.document["Plan"] = node
         else:
@@ -103,6 +112,15 @@ class _Reader:
             parent.setdefault("Plans", []).append(node)
         self._open.append((column, node))
         self._node, self._worker, self._last = node, None, None
+
+    def _verify_whole(self, title: str, figures: dict[str, Any]) -> None:
+        """Either all nodes have figures or none."""
+        told = self.document.get("Plan", figures)
+        lacks = not figures and told.keys() & _SOME and not title.startswith(_BARE)
+        if "(cost=" in title or "(actual " in title or lacks:
+            raise PlanError(
+                f"the plan breaks off or was changed within '{title[:60]}': paste it whole, as it was printed"
+            )
 
     def _announce(self, column: int, text: str) -> None:
         self._close(column)
@@ -156,6 +174,12 @@ class _Reader:
         if column <= 0:
             self._summary = text
         read_summary(self.document, self._summary, text)
+
+
+def _is_open(value: str) -> bool:
+    """Whether a parenthesis is not closed: a terminal broke the line."""
+    code = _QUOTED.sub("", value)
+    return code.count("(") > code.count(")")
 
 
 def _actual(match: "re.Match[str]") -> dict[str, Any]:

@@ -8,6 +8,7 @@ select relations.oid::int8 as oid,
        tables.relname as table_name,
        coalesce(indisvalid and indisready and indislive, false) as valid,
        coalesce(indisreplident, false) as is_identity,
+       coalesce(indisexclusion, false) as is_exclusion,
        pg_get_indexdef(pg_index.indexrelid) as definition,
        (select conname::text from pg_constraint
          where conindid = relations.oid and contype in ('p', 'u', 'x') limit 1) as constraint_name,
