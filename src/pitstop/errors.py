@@ -99,7 +99,8 @@ class StoreError(PitstopError):
 
 class WhatIfError(PitstopError):
     """The statistics of a database cannot be copied, or no statement of the workload can be planned on the
-    copy. Cure: in the message; most often a right that the user lacks, or ``pitstop[servers]``.
+    copy, or a copy with the rows would be too large. Cure: in the message; most often a right that the user
+    lacks, or ``pitstop[servers]``.
     """
 
 

@@ -4,10 +4,10 @@ from pitstop.bench.machine import this_machine
 from pitstop.bench.meter import Reading
 from pitstop.bench.records import Records
 from pitstop.bench.result import SCHEMA, Parameters, Result
-from pitstop.bench.statistics import interval_kind
 from pitstop.bench.summary import summarise
 from pitstop.bench.verdict import failed_forms, notes, verdict
 from pitstop.bench.window import Window
+from pitstop.statistics import interval_kind
 
 GOOD = "GET /posts"
 

@@ -7,8 +7,8 @@ from urllib.request import urlopen
 import pytest
 
 from pitstop.bench.load import Load, run_load
-from pitstop.bench.statistics import percentile
 from pitstop.errors import BenchError
+from pitstop.statistics import percentile
 
 
 def make(url, locustfile, name, *, mode="throughput", users=4, seconds=1.0, warmup=0.3):

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pitstop.bench.pgbench import Side, find_tool
+from pitstop.bench.pgbench import Side
 from pitstop.bench.settings_trial import SettingsTrial, measure_settings
 from pitstop.errors import BenchError
 from pitstop.pool.tune import Advice, Machine, tune
@@ -53,10 +53,8 @@ def test_a_side_runs_with_what_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_be_tried(tmp_path: Path) -> None:
-    """Too few rounds, a missing script and a missing tool are said."""
+    """Too few rounds and a missing script are said."""
     with pytest.raises(BenchError, match="rounds is 2: an interval needs three"):
         SettingsTrial(rounds=2)
     with pytest.raises(BenchError, match="there is no script"):
         SettingsTrial(script=tmp_path / "missing.sql")
-    with pytest.raises(BenchError, match="there is no pg_nothing"):
-        find_tool("pg_nothing")

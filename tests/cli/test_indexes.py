@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -87,6 +89,58 @@ def test_json(url: str, workload: Path, tmp_path: Path) -> None:
         "public.orders_at_again"
     ]
     assert not any(each["kind"] == "foreign-key" for each in advice["report"])  # an advised index serves it
+
+
+def test_proof(url: str, workload: Path, tmp_path: Path) -> None:
+    """With --prove the advice has real times beside what it has anyway; progress goes to stderr."""
+    options = ["--workload", str(workload), "--dsn", url]
+    code, output, errors = pitstop(tmp_path, "indexes", *options, "--json", "--prove")
+    assert code == 1
+    assert "build 1 of 2: CREATE INDEX CONCURRENTLY ON " in errors
+    advice = json.loads(output)
+    assert len(advice["indexes"]) == 2
+    assert all(each["proof"]["is_kept"] and each["proof"]["size_bytes"] for each in advice["indexes"])
+    first, second, broken = (each["proof"] for each in advice["statements"])
+    assert (first["verdict"], second["verdict"], broken["verdict"]) == ("faster", "faster", "not proven")
+    assert first["after_ms"] < first["before_ms"]
+    assert first["ratio"]["value"] < 1
+    assert advice["dropped"] == []
+    assert advice["proof"]["mean_after_ms"] < advice["proof"]["mean_before_ms"]
+    assert {"ddl", "reason", "size_bytes", "write_cost", "statements"} < set(advice["indexes"][0])
+
+
+def test_a_proof_as_text(url: str, workload: Path, tmp_path: Path) -> None:
+    """Each index shows what it does to its statements, each statement its times."""
+    options = ["--workload", str(workload), "--dsn", url]
+    code, output, _ = pitstop(tmp_path, "indexes", *options, "--prove")
+    assert code == 1
+    assert "    proven: statement 1 from " in output
+    assert " ms  faster  SELECT * FROM users WHERE lower(email)" in output
+    assert "   3  not proven, " in output
+    assert "Geometric mean of the times: " in output
+    refused, _, errors = pitstop(tmp_path, "indexes", *options, "--prove", "--most-copied", "1MB")
+    assert refused == 2
+    assert "allow more with --most-copied" in errors
+
+
+def test_an_interrupted_proof(url: str, workload: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends it and leaves no server and no file."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PITSTOP_")}
+    environ |= {"PGPASSWORD": str(make_url(url).password), "TMPDIR": str(scratch)}
+    command = [sys.executable, "-m", "pitstop", "indexes", "--prove", "--workload", str(workload), bare(url)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        told = next((line for line in running.stderr if line.startswith("build")), "it ended before it built")
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    assert told.startswith("build")
+    assert running.returncode in (1, 130)
+    deadline = time.monotonic() + 60
+    while list(scratch.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(scratch.iterdir()) == [], "waited 60 s for the private server to be deleted"
 
 
 def test_report(url: str, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pitstop.bench.amount import milliseconds, number, times
 from pitstop.bench.records import Mode
 from pitstop.bench.result import FormFigures, Measurement, Result
-from pitstop.bench.statistics import Estimate, Ratio, unpaired_ratio
 from pitstop.errors import BenchError
+from pitstop.statistics import Estimate, Ratio, unpaired_ratio
 
 __all__ = ["Change", "Comparison", "compare"]
 

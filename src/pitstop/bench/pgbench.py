@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -15,10 +14,10 @@ from psycopg import sql
 
 from pitstop.errors import BenchError
 from pitstop.postgres.address import libpq_url, open_address
+from pitstop.servers.copying import copy_database, find_tool
 from pitstop.servers.private import open_servers
-from pitstop.servers.program import find_program
 
-__all__ = ["Side", "find_tool"]
+__all__ = ["Side"]
 
 _PATIENCE_S = 600.0
 _RATE = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
@@ -62,10 +61,7 @@ class Side:
         Args:
             source: its address; it is only read.
         """
-        with tempfile.TemporaryDirectory(prefix="pitstop-tune-") as closed:  # nobody else reads the rows
-            dump = f"{closed}/copy.dump"
-            _run("pg_dump", ["--format=custom", "--no-owner", "--no-acl", f"--file={dump}"], source)
-            _run("pg_restore", ["--no-owner", "--no-acl", dump], self._url, may_fail=True)
+        copy_database(source, self._url, timeout_s=_PATIENCE_S)
         self._execute(["analyze"])
 
     def set(self, settings: dict[str, str]) -> None:
@@ -122,25 +118,11 @@ class Side:
                 connection.execute(each.encode())
 
 
-def find_tool(name: str) -> str:
-    """A program that comes with PostgreSQL: beside the server's, or on the PATH.
-
-    Raises:
-        BenchError: there is none.
-    """
-    beside = find_program("postgresql").directory / name
-    found = str(beside) if beside.is_file() else shutil.which(name)
-    if found is None:
-        raise BenchError(f"there is no {name}: pip install 'pitstop[servers]', or put it on the PATH")
-    return found
-
-
-def _run(program: str, options: list[str], url: str, *, may_fail: bool = False) -> str:
+def _run(program: str, options: list[str], url: str) -> str:
     address, secret = open_address(url)
-    named = [*options, address] if program == "pgbench" else [f"--dbname={address}", *options]
     try:
         done = subprocess.run(
-            [find_tool(program), *named],
+            [find_tool(program), *options, address],
             env={**os.environ, **secret},
             capture_output=True,
             text=True,
@@ -149,6 +131,6 @@ def _run(program: str, options: list[str], url: str, *, may_fail: bool = False) 
         )
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{program} took longer than {_PATIENCE_S:g} s") from error
-    if done.returncode != 0 and not may_fail:
+    if done.returncode != 0:
         raise BenchError(f"{program} failed: {' '.join(done.stderr.split())[-500:]}")
     return done.stdout

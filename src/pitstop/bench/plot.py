@@ -10,7 +10,7 @@ from html import escape
 from pitstop.bench.amount import milliseconds, number, times
 from pitstop.bench.result import FormFigures, Measurement
 from pitstop.bench.rows import busiest_endpoints
-from pitstop.bench.statistics import Estimate
+from pitstop.statistics import Estimate
 
 __all__ = ["endpoint_plot", "latency_plot", "throughput_plot"]
 

@@ -10,8 +10,8 @@ from pitstop.bench.amount import factor, milliseconds, number, times
 from pitstop.bench.plot import endpoint_plot, latency_plot, throughput_plot
 from pitstop.bench.result import Measurement, Result, dump_result
 from pitstop.bench.rows import heading, table_rows
-from pitstop.bench.statistics import Estimate
 from pitstop.errors import BenchError, require
+from pitstop.statistics import Estimate
 
 __all__ = ["write_report"]
 

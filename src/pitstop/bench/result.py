@@ -7,8 +7,8 @@ import msgspec
 
 from pitstop.bench.machine import Machine
 from pitstop.bench.records import Mode
-from pitstop.bench.statistics import Estimate
 from pitstop.errors import BenchError
+from pitstop.statistics import Estimate
 
 __all__ = [
     "SCHEMA",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pitstop.bench.amount import mebibytes, milliseconds, number, percent
 from pitstop.bench.result import FormFigures, Gain, Measurement
-from pitstop.bench.statistics import Estimate
+from pitstop.statistics import Estimate
 
 __all__ = ["Row", "busiest_endpoints", "heading", "table_rows"]
 

@@ -14,12 +14,12 @@ from pitstop.bench.progress import Progress, Reporter
 from pitstop.bench.records import Mode
 from pitstop.bench.result import SCHEMA, Measurement, Parameters, Result
 from pitstop.bench.stage import Form, Stage, set_stage
-from pitstop.bench.statistics import interval_kind
 from pitstop.bench.subject import ServerPair, Service
 from pitstop.bench.summary import summarise
 from pitstop.bench.verdict import failed_forms, notes, verdict
 from pitstop.bench.window import Window
 from pitstop.errors import BenchError, require
+from pitstop.statistics import interval_kind
 
 __all__ = ["THROUGHPUT_USERS", "run_bench"]
 

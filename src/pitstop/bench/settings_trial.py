@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median
 
 from pitstop.bench.pgbench import Side
-from pitstop.bench.statistics import Ratio, paired_ratio
 from pitstop.errors import BenchError
 from pitstop.pool.tune import Advice, Tuning
+from pitstop.statistics import Ratio, paired_ratio
 
 __all__ = ["SettingsTrial", "Trial", "measure_settings"]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pitstop.bench.records import Mode
 from pitstop.bench.result import Figures, FormFigures, Gain, Measurement
-from pitstop.bench.statistics import Estimate, estimate, paired_ratio, quantile_curve
 from pitstop.bench.window import Sample, Window, samples
 from pitstop.errors import BenchError
+from pitstop.statistics import Estimate, estimate, paired_ratio, quantile_curve
 
 __all__ = ["summarise"]
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from pitstop.bench.meter import Reading
 from pitstop.bench.records import Records
-from pitstop.bench.statistics import percentile
+from pitstop.statistics import percentile
 
 __all__ = ["Sample", "Window", "samples"]
 

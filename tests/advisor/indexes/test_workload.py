@@ -35,6 +35,22 @@ def test_a_file_of_sql(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "comment",
+    [
+        "-- weight: 1500",
+        "--weight:1500",
+        "-- Weight = 1,500",
+        "/* weight: 1500 */",
+        "--  WEIGHT 1.5e3 an hour",
+    ],
+)
+def test_a_weight_however_it_is_spaced(tmp_path: Path, comment: str) -> None:
+    """The comment may be written as people write it, before the statement or in it."""
+    (tmp_path / "w.sql").write_text(f"SELECT 1;\n{comment}\nSELECT 2;\nSELECT 3\n{comment}\n;")
+    assert [each.weight for each in read_workload(tmp_path / "w.sql")] == [1, 1500, 1500]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '[{"sql": "SELECT 1;", "weight": 7}, "SELECT 2"]',

@@ -1,6 +1,7 @@
 """Index advice for a whole workload, asked of a copy of the database's statistics."""
 
-from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, advise
+from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, Advisor, advise
+from pitstop.advisor.indexes.proof import IndexEffect, Proof, ProvenIndex, ProvenStatement, prove
 from pitstop.advisor.indexes.workload import (
     WorkloadStatement,
     observed_statements,
@@ -13,9 +14,15 @@ __all__ = [
     "Advice",
     "AdvisedIndex",
     "AdvisedStatement",
+    "Advisor",
+    "IndexEffect",
+    "Proof",
+    "ProvenIndex",
+    "ProvenStatement",
     "WorkloadStatement",
     "advise",
     "observed_statements",
+    "prove",
     "read_workload",
     "workload_of_record",
     "workload_of_server",

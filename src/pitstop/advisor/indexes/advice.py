@@ -1,8 +1,8 @@
 """Index advice: a workload in, the indexes that it should have out, with what each gains and costs."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -13,13 +13,13 @@ from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
 from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean, search
-from pitstop.advisor.indexes.table import Table, read_tables
+from pitstop.advisor.indexes.table import Table, question, read_tables
 from pitstop.advisor.indexes.workload import WorkloadStatement
 from pitstop.advisor.whatif import Hypothetical, WhatIf
 from pitstop.errors import WhatIfError
 from pitstop.postgres.indexes import Index, covers, query_indexes
 
-__all__ = ["Advice", "AdvisedIndex", "AdvisedStatement", "advise"]
+__all__ = ["Advice", "AdvisedIndex", "AdvisedStatement", "Advisor", "advise"]
 
 _TRIGRAMS = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 
@@ -91,18 +91,27 @@ def advise(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> Advice:
     Raises:
         WhatIfError: none of them can be planned.
     """
-    return _Advisor(whatif).advise(workload)
+    return Advisor(whatif).advise(workload)
 
 
-class _Advisor:
+class Advisor:
+    """What gives advice, and the same advice with fewer indexes.
+
+    Args:
+        whatif: a copy of the database.
+    """
+
     def __init__(self, whatif: WhatIf) -> None:
         self._whatif = whatif
+        whatif.show([])  # what an earlier advice made up is not there
         self._prerequisites = _offer_trigrams(whatif.connection)
         self._tables = read_tables(whatif.connection)
         self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
         self._shares: dict[tuple[str, str], float] = {}
+        self._found: _Found | None = None
 
     def advise(self, workload: Sequence[WorkloadStatement]) -> Advice:
+        """As the function :func:`advise`."""
         read = [self._read(each) for each in workload]
         wanted = list(dict.fromkeys(chain.from_iterable(found for _, found in read if found)))
         made = self._make(wanted)
@@ -116,9 +125,22 @@ class _Advisor:
             problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
             raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
-        mergers = _Mergers(self._whatif, pricing, [each for each, _ in made])
-        chosen = search(pricing, merge=mergers.of)
-        return self._report(pricing, chosen, workload, [each for each, _ in read])
+        others = _Others(self._whatif, pricing, [each for each, _ in made])
+        chosen = search(pricing, merge=others.merged, thin=others.thin)
+        self._found = _Found(pricing, chosen, workload, [each for each, _ in read])
+        return self._report(self._found, chosen)
+
+    def only(self, ddls: Collection[str]) -> Advice:
+        """The last advice with some of its indexes alone.
+
+        Args:
+            ddls: of the indexes that stay.
+        """
+        if self._found is None:
+            raise WhatIfError("no advice was asked for yet: call advise() before only()")
+        pricing = self._found.pricing
+        kept = [each for each in self._found.chosen if _concurrently(pricing.candidates[each].ddl) in ddls]
+        return self._report(self._found, kept)
 
     def _read(self, statement: WorkloadStatement) -> "tuple[PlannedStatement | WhatIfError, list[Candidate]]":
         try:
@@ -160,43 +182,31 @@ class _Advisor:
         return kept
 
     def _table_bytes(self) -> dict[str, int]:
-        return self._whatif.table_bytes()
+        """Of each table; a partitioned one is as large as its partitions."""
+        sizes = self._whatif.table_bytes()
+        for row in self._whatif.connection.execute(question("partitions").encode()).fetchall():
+            sizes[row["root"]] = sizes.get(row["root"], 0) + sizes.get(row["name"], 0)
+        return sizes
 
-    def _report(
-        self,
-        pricing: Pricing,
-        chosen: list[int],
-        workload: Sequence[WorkloadStatement],
-        read: "list[PlannedStatement | WhatIfError]",
-    ) -> Advice:
+    def _report(self, found: "_Found", chosen: list[int]) -> Advice:
+        pricing = found.pricing
+        numbers = iter(range(len(pricing.statements)))
         statements: list[AdvisedStatement] = []
         users: dict[int, list[int]] = {each: [] for each in chosen}
-        number = 0
-        for statement, each in zip(workload, read, strict=True):
+        for statement, each in zip(found.workload, found.read, strict=True):
             if isinstance(each, WhatIfError):
                 statements.append(AdvisedStatement(statement.text, statement.weight, 0.0, 0.0, (), str(each)))
                 continue
-            used = pricing.used(number, chosen)
+            told, used = _told(pricing, next(numbers), chosen)
             for one in used:
                 users[one].append(len(statements))
-            statements.append(
-                AdvisedStatement(
-                    statement.text,
-                    statement.weight,
-                    round(pricing.cost(number, ()), 2),
-                    round(pricing.cost(number, chosen), 2),
-                    tuple(_concurrently(pricing.candidates[one].ddl) for one in used),
-                )
-            )
-            number += 1
-        weights = pricing.weights
-        before = [pricing.cost(each, ()) for each in range(number)]
-        after = [pricing.cost(each, chosen) for each in range(number)]
+            statements.append(told)
+        planned = [each for each in statements if not each.problem]
         return Advice(
             indexes=tuple(self._index(pricing.candidates[one], users[one], statements) for one in chosen),
             statements=tuple(statements),
-            mean_before=round(geometric_mean(before, weights), 2),
-            mean_after=round(geometric_mean(after, weights), 2),
+            mean_before=_mean([each.cost_before for each in planned], pricing.weights),
+            mean_after=_mean([each.cost_after for each in planned], pricing.weights),
             candidates=len(pricing.candidates),
         )
 
@@ -213,8 +223,18 @@ class _Advisor:
         )
 
 
-class _Mergers:
-    """Indexes that serve what two of the chosen serve, made up when they are first thought of."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the search found: the prices, the chosen candidates, the workload and how it was read."""
+
+    pricing: Pricing
+    chosen: list[int]
+    workload: Sequence[WorkloadStatement]
+    read: "list[PlannedStatement | WhatIfError]"
+
+
+class _Others:
+    """Indexes in the place of chosen ones, made up when they are first thought of."""
 
     def __init__(self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate]) -> None:
         self._whatif = whatif
@@ -222,7 +242,17 @@ class _Mergers:
         self._candidates = candidates  # by their numbers in the pricing
         self._numbers = {each: number for number, each in enumerate(candidates)}
 
-    def of(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
+    def thin(self, number: int) -> int | None:
+        """The same without its further columns, and its number."""
+        candidate = self._candidates[number]
+        if not candidate.include:
+            return None
+        slim = replace(candidate, include=())
+        if slim not in self._numbers:
+            self._make([slim])
+        return self._numbers.get(slim)
+
+    def merged(self, chosen: Sequence[int]) -> list[tuple[tuple[int, int], int]]:
         """The pairs among the chosen that one index could replace, and its number."""
         pairs = [(one, other) for place, one in enumerate(chosen) for other in chosen[place + 1 :]]
         joined = [(pair, merged(*(self._candidates[each] for each in pair))) for pair in pairs]
@@ -273,6 +303,18 @@ def _with_candidates(planned: PlannedStatement, numbers: tuple[int, ...]) -> Pla
     return PlannedStatement(
         planned.statement, planned.tables, planned.writes, planned.operation, planned.written_rows, numbers
     )
+
+
+def _told(pricing: Pricing, number: int, chosen: list[int]) -> tuple[AdvisedStatement, tuple[int, ...]]:
+    statement = pricing.statements[number].statement
+    cost, used = pricing.settled(number, chosen)
+    ddls = tuple(_concurrently(pricing.candidates[one].ddl) for one in used)
+    before = round(pricing.cost(number, ()), 2)
+    return AdvisedStatement(statement.text, statement.weight, before, round(cost, 2), ddls), used
+
+
+def _mean(costs: list[float], weights: list[float]) -> float:
+    return round(geometric_mean(costs, weights), 2)
 
 
 def _same(one: Index, other: Index) -> bool:

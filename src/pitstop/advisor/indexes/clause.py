@@ -26,6 +26,7 @@ _KINDS: dict[str, Kind] = {
     "~~": "pattern", "~~*": "pattern", "~": "pattern", "~*": "pattern", "^@": "pattern", "%": "pattern",
     "@>": "contains", "?": "contains", "?|": "contains", "?&": "contains", "@?": "contains",
     "@@": "match", "&&": "overlap", "<@": "overlap",
+    "<<": "overlap", "<<=": "overlap", ">>": "overlap", ">>=": "overlap",
 }  # fmt: skip
 
 

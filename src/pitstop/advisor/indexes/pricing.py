@@ -71,6 +71,7 @@ class Pricing:
     _floors: dict[int, float] = field(default_factory=dict)
     _leads: dict[int, set[tuple[str, str, str]]] = field(default_factory=dict)
     _weights: list[float] = field(default_factory=list)
+    _all_bytes: int = 0
 
     def gain(self, chosen: Sequence[int]) -> float:
         """How much a set is worth: the logarithm of what it divides the mean cost by, less what it takes.
@@ -97,10 +98,8 @@ class Pricing:
 
     def cost(self, number: int, chosen: Iterable[int]) -> float:
         """Of one statement, with what it writes into the indexes."""
-        planned = self.statements[number]
-        chosen = self._relevant(number, chosen)
-        writes = sum(self._write_cost(planned, self.candidates[each]) for each in chosen)
-        return self._plan(number, chosen).cost + planned.written_rows * writes
+        chosen = tuple(chosen)
+        return self._plan(number, self._relevant(number, chosen)).cost + self._writing(number, chosen)
 
     def used(self, number: int, chosen: Iterable[int]) -> tuple[int, ...]:
         """Which of a set one statement's plan uses."""
@@ -108,9 +107,28 @@ class Pricing:
         used = self._plan(number, chosen).used
         return tuple(each for each in chosen if each in used)
 
+    def settled(self, number: int, chosen: Sequence[int]) -> tuple[float, tuple[int, ...]]:
+        """The cost of one statement with all of a set there, and which of it the plan uses.
+
+        The search asks only about those that a statement was given; the planner may take others, such as an
+        index that holds all it needs of a table and is smaller.
+        """
+        self.whatif.show([self.candidates[each] for each in chosen])
+        plan = self.whatif.plan(self.statements[number].statement.text)
+        names = frozenset(_index_names(plan))
+        used = tuple(each for each in chosen if names & self._names(each))
+        return plan["Total Cost"] + self._writing(number, chosen), used
+
     def of_statement(self, number: int) -> tuple[int, ...]:
         """The candidates that were made for a statement."""
         return self.statements[number].candidates
+
+    def share(self, number: int) -> float:
+        """The size of a candidate, as a share of all tables that the workload touches."""
+        if not self._all_bytes:
+            tables = {name for each in self.statements for name in each.tables}
+            self._all_bytes = max(sum(self.table_bytes.get(name, 0) for name in tables), 8192)
+        return self.candidates[number].size_bytes / self._all_bytes
 
     def rivals(self, number: int) -> list[int]:
         """The other candidates for statements that this one was made for, on its table."""
@@ -179,6 +197,13 @@ class Pricing:
     def _burden_of(self, index: Hypothetical) -> float:
         share = index.size_bytes / max(self.table_bytes.get(index.table, 0), 8192)
         return _SIZE_WEIGHT * share + _WRITE_WEIGHT * math.log2(1 + write_cost(index))
+
+    def _writing(self, number: int, chosen: Iterable[int]) -> float:
+        """What one execution of a statement costs these indexes."""
+        planned = self.statements[number]
+        if not planned.writes:
+            return 0.0
+        return planned.written_rows * sum(self._write_cost(planned, self.candidates[each]) for each in chosen)
 
     def _write_cost(self, planned: PlannedStatement, index: Hypothetical) -> float:
         if planned.writes != index.table or planned.operation == "Delete":

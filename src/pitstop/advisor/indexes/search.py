@@ -11,13 +11,17 @@ __all__ = ["geometric_mean", "search"]
 
 _LEAST_GAIN = 0.1
 _SAME = 1e-9
+_KEYS_WEIGHT = 5 * math.log(2)  # a fifth of all tables' size must halve the cost of a frequent statement
+_INCLUDED_WEIGHT = 10 * math.log(2)  # a tenth of it, where the keys alone would do
+_WORTH_ANY_SIZE = math.log(4)  # what quarters it may be as large as it is
 
 Bundle = tuple[int, ...]
 Merge = Callable[[Sequence[int]], list[tuple[tuple[int, int], int]]]
+Thin = Callable[[int], int | None]
 
 
-def search(pricing: Pricing, *, merge: Merge) -> list[int]:
-    """Take what gains most, again and again; then put back what the others made superfluous.
+def search(pricing: Pricing, *, merge: Merge, thin: Thin) -> list[int]:
+    """Take what gains most, again and again; then put back what the others made superfluous or is too large.
 
     A candidate's gain seldom grows when others are taken, so one is priced anew only when it is next in
     line (lazy greedy: Minoux 1978). Equal gains are decided by size and text, never by chance.
@@ -25,13 +29,15 @@ def search(pricing: Pricing, *, merge: Merge) -> list[int]:
     Args:
         pricing: of the workload.
         merge: makes the indexes that serve what two of the chosen serve: those two, and its number.
+        thin: makes the index with the same keys and nothing beside them: its number, or None if it is that.
 
     Returns:
         the numbers of the chosen, in the order they were taken.
     """
     chosen = _swap(pricing, _grow(pricing))
     chosen = _prune(pricing, chosen)
-    return _prune(pricing, _merge(pricing, chosen, merge))
+    chosen = _prune(pricing, _merge(pricing, chosen, merge))
+    return _prune(pricing, _trim(pricing, chosen, thin))
 
 
 def _grow(pricing: Pricing) -> list[int]:
@@ -116,6 +122,28 @@ def _prune(pricing: Pricing, chosen: list[int]) -> list[int]:
         if loss >= _LEAST_GAIN:
             return chosen
         chosen = [each for each in chosen if each != one]
+    return chosen
+
+
+def _trim(pricing: Pricing, chosen: list[int], thin: Thin) -> list[int]:
+    """Make do with less, worst bargain first, where what is lost is less than the space is worth."""
+    while chosen:
+        gain = pricing.gain(chosen)
+        tried = []
+        for place, one in enumerate(chosen):
+            slim = thin(one)
+            rests: list[tuple[float, list[int]]] = [(_KEYS_WEIGHT, [])]
+            if slim is not None and slim not in chosen:
+                rests.append((_INCLUDED_WEIGHT, [slim]))
+            for weight, rest in rests:
+                left = [*chosen[:place], *rest, *chosen[place + 1 :]]
+                freed = pricing.share(one) - sum(map(pricing.share, rest))
+                price = min(weight * freed, _WORTH_ANY_SIZE)
+                tried.append((price - (gain - pricing.gain(left)), -place, left))
+        better, _, left = max(tried)
+        if better <= 0:
+            return chosen
+        chosen = left
     return chosen
 
 

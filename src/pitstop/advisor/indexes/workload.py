@@ -24,7 +24,9 @@ __all__ = [
 
 _MOST_STATEMENTS = 200
 
-_WEIGHT = re.compile(r"--\s*weight:\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*$", re.IGNORECASE | re.MULTILINE)
+_WEIGHT = re.compile(
+    r"(?:--+|/\*)\s*weight\s*[:=]?\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[0-9]+)?)(?:\s.*|\*/)?", re.IGNORECASE
+)
 _PLANNED = ("select", "with", "insert", "update", "delete", "merge", "values", "table")
 _LIMIT = re.compile(r"\b(limit|offset)\s+\$\d+", re.IGNORECASE)
 _TYPED = re.compile(r"\b(interval|date|timestamptz?|time|timestamp with time zone)\s+(\$\d+)", re.IGNORECASE)
@@ -170,7 +172,7 @@ def _from_sql(text: str) -> Iterator[WorkloadStatement]:
         word = match.group()
         if match.lastgroup == "skip":
             if found := _WEIGHT.fullmatch(word.strip()):
-                weight = float(found[1])
+                weight = float(found[1].replace(",", ""))
             parts.append(" " if word.startswith(("--", "/*")) else word)
         elif word == ";":
             statement = "".join(parts).strip()

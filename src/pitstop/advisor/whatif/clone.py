@@ -1,6 +1,5 @@
 """The copy: a database without rows whose planner decides as the original's would, with indexes made up."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from pitstop.advisor.whatif.asking import explaining, first_line, logical_plan, told_plan
 from pitstop.advisor.whatif.estimate import Estimate, Shape, estimate, shapes
 from pitstop.advisor.whatif.files import RelationFile
 from pitstop.advisor.whatif.sample import Samples
 from pitstop.advisor.whatif.target import Target, question
 from pitstop.errors import WhatIfError
-from pitstop.postgres.fingerprint import TOKEN
 from pitstop.postgres.metapage import PAGE_BYTES, write_btree_height, write_gin_counts
 
 __all__ = ["Hypothetical", "WhatIf"]
@@ -26,10 +25,6 @@ Connection = psycopg.Connection[Row]
 _TABLE = re.compile(
     r"^create\s+index\s+on\s+(?:only\s+)?(?P<table>(?:\"(?:[^\"]|\"\")+\"|[\w.$])+)\s+", re.IGNORECASE
 )
-_LOGICAL = (
-    "enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_mergejoin", "enable_memoize",
-    "enable_incremental_sort", "enable_gathermerge", "max_parallel_workers_per_gather", "enable_hashagg",
-)  # fmt: skip
 _PLAN_SECONDS = 20
 
 
@@ -85,6 +80,7 @@ class WhatIf:
         self._grow(scale)
         self._samples = Samples(target, self._connect())
         self._stretch()
+        self._count()
         self._show_heights()
 
     def close(self) -> None:
@@ -122,9 +118,11 @@ class WhatIf:
             WhatIfError: it cannot be planned; the message is the server's.
         """
         try:
-            return _root(self._connection.execute(_explain(statement, verbose=verbose)).fetchone())
+            asked = explaining(statement, f"generic_plan{', verbose' * verbose}")
+            plan: Row = told_plan(self._connection.execute(asked).fetchone())["Plan"]
+            return plan
         except psycopg.Error as error:
-            raise WhatIfError(f"cannot plan {statement[:60]!r}: {_first_line(error)}") from error
+            raise WhatIfError(f"cannot plan {statement[:60]!r}: {first_line(error)}") from error
 
     def logical_plan(self, statement: str) -> Row:
         """A plan without any index: each scan, join and sort stands there with the conditions that it has.
@@ -132,13 +130,7 @@ class WhatIf:
         Raises:
             WhatIfError: as for :meth:`plan`.
         """
-        try:
-            with self._connection.transaction(force_rollback=True):
-                for name in _LOGICAL:
-                    self._connection.execute(f"set local {name} = 0")
-                return _root(self._connection.execute(_explain(statement, verbose=True)).fetchone())
-        except psycopg.Error as error:
-            raise WhatIfError(f"cannot plan {statement[:60]!r}: {_first_line(error)}") from error
+        return logical_plan(self._connection, statement)
 
     def make(self, ddls: Iterable[str]) -> "list[Hypothetical | WhatIfError]":
         """Make indexes up, hidden from the planner until :meth:`show`.
@@ -237,6 +229,15 @@ class WhatIf:
         for file in indexes:
             write_btree_height(file.path, known[file.oid].height(self._pages[file.name]))
 
+    def _count(self) -> None:
+        """Write down what the planner takes for the rows of tables that were never analysed."""
+        for row in self._connection.execute(question("uncounted_tables")).fetchall():
+            if pages := self._pages.get(row["name"], 0):
+                self._connection.execute(
+                    "update pg_class set relpages = %s, reltuples = %s where oid = %s",
+                    [pages, self.plan(f"select from {row['name']}")["Plan Rows"], row["oid"]],
+                )
+
     def _grow(self, scale: float) -> None:
         if scale == 1:
             return
@@ -266,7 +267,7 @@ def _build(connection: Connection, ddl: str) -> "tuple[str, list[Row]] | WhatIfE
             connection.execute(question("set_visible"), {"shown": [], "all": [row["oid"] for row in rows]})
             return ddl, rows
     except psycopg.Error as error:
-        return WhatIfError(f"{ddl}: {_first_line(error)}")
+        return WhatIfError(f"{ddl}: {first_line(error)}")
 
 
 def _write_first_page(file: RelationFile, foretold: Estimate) -> None:
@@ -279,26 +280,3 @@ def _write_first_page(file: RelationFile, foretold: Estimate) -> None:
             entry_pages=foretold.gin.entry_pages,
             entries=foretold.gin.entries,
         )
-
-
-def _explain(statement: str, *, verbose: bool = False) -> str:
-    """What to ask; only one statement at a time, as a second one would be executed.
-
-    Raises:
-        WhatIfError: it is several.
-    """
-    if any(found.group() == ";" for found in TOKEN.finditer(statement.strip().rstrip(";"))):
-        raise WhatIfError(f"one statement at a time: {statement[:60]!r}")
-    return f"explain (generic_plan, format json{', verbose' * verbose}) {statement}"
-
-
-def _root(row: Row | None) -> Row:
-    assert row is not None
-    told = row["QUERY PLAN"]
-    document: Any = json.loads(told) if isinstance(told, str) else told
-    plan: Row = document[0]["Plan"]
-    return plan
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

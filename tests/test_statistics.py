@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitstop.bench.statistics import (
+from pitstop.statistics import (
     estimate,
     interval_kind,
     paired_ratio,

@@ -1,0 +1,344 @@
+"""The proof of index advice: built on a copy with the rows, each statement timed with it and without."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pitstop.advisor.indexes.advice import Advice
+from pitstop.advisor.indexes.search import geometric_mean
+from pitstop.advisor.indexes.trial import Comparison, Subject, compare, uses
+from pitstop.advisor.indexes.values import find_values
+from pitstop.advisor.whatif import BuiltIndex, Replica
+from pitstop.errors import WhatIfError
+from pitstop.statistics import Ratio
+
+__all__ = ["IndexEffect", "Proof", "ProvenIndex", "ProvenStatement", "prove"]
+
+Verdict = Literal["faster", "slower", "same", "not proven"]
+
+_TIMEOUT_S = 20.0
+_SLOWER_MS = 1.0
+_HARM = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenStatement:
+    """What the indexes that stay do to a statement.
+
+    Attributes:
+        verdict: ``"faster"`` or ``"slower"``: by more than 5%, with a 95% interval that does not hold 1;
+            ``"slower"`` by more than a millisecond, too.
+        before_ms, after_ms: medians, of planning and executing on the server.
+        ratio: of the second to the first, with its interval.
+        problem: why it could not be run.
+    """
+
+    verdict: Verdict
+    before_ms: float = 0.0
+    after_ms: float = 0.0
+    ratio: Ratio | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEffect:
+    """What one index does to one statement, the others of the advice being there.
+
+    Attributes:
+        statement: its number in the advice.
+        without_ms, with_ms: medians.
+    """
+
+    statement: int
+    without_ms: float
+    with_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenIndex:
+    """An advised index, built.
+
+    Attributes:
+        ddl: as in the advice.
+        is_kept: whether it is worth having.
+        reason: why it is not; or why nobody knows.
+        size_bytes: as built; build_ms: how long that took.
+        saved_ms: of each statement's executions, as often as the workload says; below 0 what it costs.
+        effects: on the statements that use it, or that write its table.
+    """
+
+    ddl: str
+    is_kept: bool
+    reason: str
+    size_bytes: int
+    build_ms: float
+    saved_ms: float
+    effects: tuple[IndexEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was measured.
+
+    Attributes:
+        statements: as many as the advice has, in its order.
+        indexes: those of the advice, in its order.
+        mean_before_ms, mean_after_ms: weighted geometric means over the statements that were run.
+        copied_bytes: size of the database that was copied.
+    """
+
+    statements: tuple[ProvenStatement, ...]
+    indexes: tuple[ProvenIndex, ...]
+    mean_before_ms: float
+    mean_after_ms: float
+    copied_bytes: int
+
+    @property
+    def kept(self) -> list[str]:
+        """The DDL of the indexes that are worth having, as in the advice."""
+        return [each.ddl for each in self.indexes if each.is_kept]
+
+
+def prove(
+    advice: Advice,
+    replica: Replica,
+    *,
+    timeout_s: float = _TIMEOUT_S,
+    progress: Callable[[str], None] | None = None,
+) -> Proof:
+    """Build what was advised, time the workload, and say which of it is worth having.
+
+    What goes: an index that makes a statement slower by more than 5% and a millisecond; one that makes none
+    faster; one that costs writes more time than it saves others.
+
+    Args:
+        advice: of the database that the replica is a copy of.
+        replica: nobody else uses it.
+        timeout_s: of one execution; what takes longer counts as that long.
+        progress: gets a line for each step.
+    """
+    return _Prover(advice, replica, timeout_s, progress or (lambda line: None)).prove()
+
+
+@dataclass(slots=True)
+class _Prover:
+    advice: Advice
+    replica: Replica
+    timeout_s: float
+    say: Callable[[str], None]
+    kept: list[BuiltIndex] = field(default_factory=list)
+    built: dict[str, BuiltIndex] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    subjects: list[Subject] = field(default_factory=list)
+    problems: dict[int, str] = field(default_factory=dict)
+    results: dict[int, Comparison] = field(default_factory=dict)
+    effects: dict[str, dict[int, Comparison]] = field(default_factory=dict)
+    stale: set[int] = field(default_factory=set)
+
+    def prove(self) -> Proof:
+        self._build()
+        self._read_subjects()
+        self._measure([each.number for each in self.subjects], "before and after")
+        for each in reversed(list(self.kept)):
+            self._judge(each)
+        self._reconsider()
+        self._measure_changed()
+        while (harm := self._harmful()) is not None:
+            self._drop(*harm)
+            self._measure_changed()
+        return self._told()
+
+    def _build(self) -> None:
+        for first in dict.fromkeys(one for each in self.advice.indexes for one in each.prerequisites):
+            self.replica.connection.execute(first.encode())
+        for number, each in enumerate(self.advice.indexes):
+            self.say(f"build {number + 1} of {len(self.advice.indexes)}: {each.ddl}")
+            (built,) = self.replica.build([each.ddl.replace(" CONCURRENTLY", "", 1)])
+            if isinstance(built, WhatIfError):
+                self.reasons[each.ddl] = f"cannot be built: {built}"
+            else:
+                self.built[each.ddl] = built
+        self.kept = list(self.built.values())
+        self.say("vacuum and analyse")
+        self.replica.settle()
+
+    def _read_subjects(self) -> None:
+        self.replica.show([])
+        found: list[Subject] = []
+        for number, each in enumerate(self.advice.statements):
+            try:
+                if each.problem:
+                    raise WhatIfError(each.problem)
+                values = find_values(self.replica, each.text)
+                found.append(Subject(number, each.text, each.weight, tuple(values)))
+            except WhatIfError as error:
+                self.problems[number] = str(error)
+        self.subjects = found
+
+    def _measure(self, numbers: Sequence[int], what: str) -> None:
+        """Time statements without any advised index and with those that are kept."""
+        wanted = [each for each in self.subjects if each.number in numbers]
+        for place, subject in enumerate(wanted):
+            self.say(f"time {what}, statement {place + 1} of {len(wanted)}")
+            found = self._compare(subject, [])
+            if found is None:
+                continue
+            if not found.before and not found.after:
+                self._leave_out(subject, f"it takes longer than {self.timeout_s:g} s with and without")
+                continue
+            if found.is_slower:  # once more, and longer: of many comparisons some are slower by chance
+                found = self._compare(subject, [], patience=2) or found
+            self.results[subject.number] = found
+
+    def _compare(
+        self, subject: Subject, before: Sequence[BuiltIndex], *, patience: int = 1
+    ) -> Comparison | None:
+        try:
+            return compare(
+                self.replica, subject, before, self.kept, timeout_s=self.timeout_s, patience=patience
+            )
+        except WhatIfError as error:
+            self._leave_out(subject, str(error))
+            return None
+
+    def _leave_out(self, subject: Subject, problem: str) -> None:
+        self.problems[subject.number] = problem
+        self.subjects = [each for each in self.subjects if each.number != subject.number]
+
+    def _judge(self, index: BuiltIndex) -> None:
+        """Time what an index is for without it, and let it go if nobody misses it."""
+        users = [each for each in self.subjects if self._is_touched(each.number, index)]
+        unproven = self._unproven_users(index)
+        rest = [each for each in self.kept if each is not index]
+        self.say(f"time {len(users)} of its statements without {index.ddl}")
+        found = {}
+        for subject in users:
+            effect = self._compare(subject, rest)
+            if effect is not None and not effect.is_faster and effect.ratio.value < 1:
+                effect = self._compare(subject, rest, patience=2)
+            if effect is not None:
+                found[subject.number] = effect
+        self.effects[index.ddl] = found
+        if unproven:
+            self.reasons[index.ddl] = f"not proven: statement {unproven[0] + 1} could not be run"
+        elif not found:
+            self._drop(index, "no statement uses it")
+        elif not any(each.is_faster for each in found.values()):
+            self._drop(index, "no statement is faster for it")
+        elif self._saved(index) < 0:
+            self._drop(index, self._cost(found))
+
+    def _is_touched(self, number: int, index: BuiltIndex) -> bool:
+        return number in self.results and uses(self.results[number].after, index)
+
+    def _unproven_users(self, index: BuiltIndex) -> list[int]:
+        advised = next(each for each in self.advice.indexes if self.built.get(each.ddl) is index)
+        return [each for each in advised.statements if each in self.problems]
+
+    def _saved(self, index: BuiltIndex) -> float:
+        weights = {each.number: each.weight for each in self.subjects}
+        found = self.effects.get(index.ddl, {})
+        return sum(weights.get(number, 0.0) * each.saved_ms for number, each in found.items())
+
+    def _cost(self, found: dict[int, Comparison]) -> str:
+        """The statement that loses most of an index that costs more than it saves."""
+        weights = {each.number: each.weight for each in self.subjects}
+        number = min(found, key=lambda each: weights.get(each, 0.0) * found[each].saved_ms)
+        times = f"{found[number].before_ms:,.1f} to {found[number].after_ms:,.1f} ms"
+        return f"it takes more than it saves, most of statement {number + 1}: {times}"
+
+    def _drop(self, index: BuiltIndex, reason: str) -> None:
+        self.kept = [each for each in self.kept if each is not index]
+        self.reasons[index.ddl] = reason
+        self.stale |= {number for number in self.results if self._is_touched(number, index)}
+        self.say(f"drop {index.ddl}: {reason}")
+
+    def _measure_changed(self) -> None:
+        """Time once more what used an index that is gone."""
+        changed, self.stale = sorted(self.stale), set()
+        self._measure(changed, "again")
+
+    def _harmful(self) -> tuple[BuiltIndex, str] | None:
+        """The index that makes a statement slower: of several the one that is missed least."""
+        for number, result in sorted(self.results.items()):
+            if result.is_write or not _is_worse(result):
+                continue
+            used = [each for each in self.kept if uses(result.after, each)]
+            harms = {each.ddl: self._harm(each, number) for each in used}
+            guilty = [each for each in used if harms[each.ddl] > _HARM]
+            if used:
+                chosen = (
+                    min(guilty, key=self._saved) if guilty else max(used, key=lambda each: harms[each.ddl])
+                )
+                told = f"{result.before_ms:,.1f} to {result.after_ms:,.1f} ms"
+                return chosen, f"it makes statement {number + 1} slower: {told}"
+        return None
+
+    def _harm(self, index: BuiltIndex, number: int) -> float:
+        """How many times longer a statement takes with an index, beside those that are kept now."""
+        subject = next((each for each in self.subjects if each.number == number), None)
+        rest = [each for each in self.kept if each is not index]
+        found = self._compare(subject, rest) if subject is not None else None
+        return found.ratio.value if found is not None else 1.0
+
+    def _reconsider(self) -> None:
+        """Take back what was dropped beside others that are gone too, where it does good and no harm now."""
+        for index in [each for each in self.built.values() if each not in self.kept]:
+            users = [each for each in self.subjects if each.number in self.effects.get(index.ddl, {})]
+            before = list(self.kept)
+            self.kept = [*before, index]
+            self.say(f"time {len(users)} of its statements once more with {index.ddl}")
+            found = {
+                subject.number: effect
+                for subject in users
+                if (effect := self._compare(subject, before)) is not None
+            }
+            helps = any(each.is_faster for each in found.values())
+            harms = any(_is_worse(each) and not each.is_write for each in found.values())
+            self.effects[index.ddl] = found
+            if harms or not helps or self._saved(index) < 0:
+                self.kept = before
+            else:
+                self.reasons.pop(index.ddl, None)
+                self.stale |= set(found)
+
+    def _told(self) -> Proof:
+        known = [each for each in self.subjects if each.number in self.results]
+        results = [self.results[each.number] for each in known]
+        weights = [each.weight for each in known]
+        return Proof(
+            statements=tuple(self._statement(each) for each in range(len(self.advice.statements))),
+            indexes=tuple(self._index(each.ddl) for each in self.advice.indexes),
+            mean_before_ms=round(geometric_mean([each.before_ms for each in results], weights), 3),
+            mean_after_ms=round(geometric_mean([each.after_ms for each in results], weights), 3),
+            copied_bytes=self.replica.copied_bytes,
+        )
+
+    def _statement(self, number: int) -> ProvenStatement:
+        found = self.results.get(number)
+        if found is None or number in self.problems:
+            return ProvenStatement("not proven", problem=self.problems.get(number, "it was not run"))
+        verdict: Verdict = "faster" if found.is_faster else "slower" if _is_worse(found) else "same"
+        return ProvenStatement(verdict, round(found.before_ms, 3), round(found.after_ms, 3), found.ratio)
+
+    def _index(self, ddl: str) -> ProvenIndex:
+        built = self.built.get(ddl)
+        if built is None:
+            return ProvenIndex(ddl, False, self.reasons[ddl], 0, 0.0, 0.0, ())
+        found = sorted(self.effects.get(built.ddl, {}).items())
+        return ProvenIndex(
+            ddl=ddl,
+            is_kept=built in self.kept,
+            reason=self.reasons.get(built.ddl, ""),
+            size_bytes=built.size_bytes,
+            build_ms=round(built.build_ms, 1),
+            saved_ms=round(self._saved(built), 3),
+            effects=tuple(
+                IndexEffect(number, round(each.before_ms, 3), round(each.after_ms, 3))
+                for number, each in found
+            ),
+        )
+
+
+def _is_worse(result: Comparison) -> bool:
+    return result.is_slower and result.after_ms - result.before_ms > _SLOWER_MS

@@ -1,0 +1,189 @@
+"""Advice proven: on a copy with the rows, in real time."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from pitstop.advisor.indexes import Advice, AdvisedIndex, AdvisedStatement, Advisor, WorkloadStatement, prove
+from pitstop.advisor.whatif import Replica, WhatIf, open_replica
+from pitstop.errors import WhatIfError
+from pitstop.postgres.address import libpq_url
+from pitstop.servers import Servers, create_database, drop_database
+
+Copy = Callable[..., WhatIf]
+
+MISLED = """
+CREATE TABLE misled (id int PRIMARY KEY, place int, late boolean, note text);
+INSERT INTO misled
+SELECT i, i * 7919 % 100003, i * 7919 % 100003 > 90000, repeat('x', 100) FROM generate_series(1, 100000) AS i;
+"""
+
+BY_USER = "SELECT * FROM orders WHERE user_id = 7"
+BY_USER_DDL = "CREATE INDEX CONCURRENTLY ON public.orders (user_id)"
+
+
+@pytest.fixture(scope="module")
+def replica(pitstop_servers: Servers, pitstop_template: str) -> Iterator[Replica]:
+    """A copy of a shop with its rows; an index of another test is hidden from the next proof."""
+    url, name = pitstop_servers.sync_database_url, f"advisor_proof_{uuid.uuid4().hex[:8]}"
+    servers = pitstop_servers if "postgresql" in pitstop_servers.private else None
+    with open_replica(create_database(url, name, template=pitstop_template), servers=servers) as found:
+        yield found
+    drop_database(url, name)
+
+
+def advice(statements: list[tuple[str, float]], indexes: dict[str, tuple[int, ...]]) -> Advice:
+    """Advice that somebody gave."""
+    return Advice(
+        indexes=tuple(AdvisedIndex(ddl, "", 0, 0.0, users) for ddl, users in indexes.items()),
+        statements=tuple(AdvisedStatement(text, weight, 1.0, 1.0) for text, weight in statements),
+        mean_before=1.0,
+        mean_after=1.0,
+        candidates=0,
+    )
+
+
+def test_what_helps_stays(copy: Copy, replica: Replica) -> None:
+    """Advice is proven with its real times, and the same advice comes back with what is kept."""
+    advisor = Advisor(copy())
+    given = advisor.advise([WorkloadStatement(BY_USER), WorkloadStatement("SELECT * FROM nowhere")])
+    said: list[str] = []
+    proof = prove(given, replica, progress=said.append)
+    (index,) = proof.indexes
+    known, broken = proof.statements
+    assert (index.is_kept, index.reason) == (True, "")
+    assert proof.kept == [index.ddl]
+    assert index.size_bytes > 100_000
+    assert index.saved_ms > 0
+    assert [each.statement for each in index.effects] == [0]
+    assert known.verdict == "faster"
+    assert known.after_ms < known.before_ms / 3
+    assert known.ratio is not None
+    assert known.ratio.value < 1 / 3
+    assert (broken.verdict, "nowhere" in broken.problem) == ("not proven", True)
+    assert advisor.only(proof.kept) == given
+    assert advisor.only([]).indexes == ()
+    assert said[0] == f"build 1 of 1: {index.ddl}"
+
+
+def test_what_nobody_uses_goes(replica: Replica) -> None:
+    """An index that no plan reads, and one that makes no statement faster beside another, are dropped."""
+    given = advice(
+        [(BY_USER, 1.0)],
+        {
+            BY_USER_DDL: (0,),
+            "CREATE INDEX CONCURRENTLY ON public.orders (user_id, id)": (0,),
+            "CREATE INDEX CONCURRENTLY ON public.orders (note)": (),
+            "CREATE INDEX CONCURRENTLY ON public.orders (nothing)": (),
+        },
+    )
+    proof = prove(given, replica)
+    reasons = {each.ddl: each.reason for each in proof.indexes if not each.is_kept}
+    assert len(proof.kept) == 1
+    assert reasons["CREATE INDEX CONCURRENTLY ON public.orders (note)"] == "no statement uses it"
+    assert "cannot be built" in reasons["CREATE INDEX CONCURRENTLY ON public.orders (nothing)"]
+    assert proof.statements[0].verdict == "faster"
+
+
+def test_what_costs_writes_more_goes(replica: Replica) -> None:
+    """An index that saves a rare read little and costs a frequent write much is dropped."""
+    write = "INSERT INTO docs SELECT i + 100000, repeat('w1 w2 w3 ', 20) FROM generate_series(1, 500) AS i"
+    read = "SELECT count(*) FROM docs WHERE to_tsvector('english', body) @@ to_tsquery('english', 'w77')"
+    ddl = "CREATE INDEX CONCURRENTLY ON public.docs USING gin (to_tsvector('english'::regconfig, body))"
+    often = prove(advice([(read, 1.0), (write, 10_000.0)], {ddl: (0,)}), replica)
+    assert often.kept == []
+    assert "it takes more than it saves, most of statement 2" in often.indexes[0].reason
+
+
+def test_what_harms_a_statement_goes(replica: Replica) -> None:
+    """Where the planner is misled into an index that makes a statement slower, the index is dropped."""
+    replica.connection.execute(MISLED.encode())
+    given = advice(
+        [
+            ("SELECT * FROM misled WHERE late ORDER BY place LIMIT 5", 1.0),
+            ("SELECT note FROM misled WHERE place = 7", 1000.0),
+        ],
+        {"CREATE INDEX CONCURRENTLY ON public.misled (place)": (0, 1)},
+    )
+    proof = prove(given, replica)
+    assert proof.kept == []
+    assert "it makes statement 1 slower" in proof.indexes[0].reason
+    assert [each.verdict for each in proof.statements] == ["same", "same"]
+
+
+def test_nothing_is_written(replica: Replica) -> None:
+    """Writes are timed and taken back, with an index and without."""
+    count = "SELECT count(*), sum(total) FROM orders"
+    before = replica.connection.execute(count.encode()).fetchone()
+    given = advice([("DELETE FROM orders WHERE user_id = 7", 1.0)], {BY_USER_DDL: (0,)})
+    proof = prove(given, replica)
+    assert proof.statements[0].verdict == "faster"
+    assert replica.connection.execute(count.encode()).fetchone() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM orders WHERE user_id = $1 AND status = $2",
+        "SELECT * FROM orders WHERE user_id = ANY ($1) LIMIT $2",
+        "SELECT o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE lower(u.email) = $1",
+        "SELECT count(*) FROM orders WHERE created_at >= $1 AND created_at < $2 AND user_id = $3",
+        "UPDATE users SET country = $3 WHERE id = $1 OR email = $2",
+        "SELECT * FROM orders WHERE data @> $1::jsonb AND created_at > now() - $2::interval",
+        "SELECT * FROM users WHERE bio ILIKE $1",
+    ],
+)
+def test_parameters(statement: str, copy: Copy, replica: Replica) -> None:
+    """Parameters get values out of the columns that they are compared with."""
+    given = Advisor(copy()).advise([WorkloadStatement(statement)])
+    proof = prove(given, replica)
+    assert proof.statements[0].problem == ""
+    assert proof.statements[0].before_ms > 0
+
+
+def test_a_parameter_that_no_column_tells(copy: Copy, replica: Replica) -> None:
+    """It is said, and its index stays as advised."""
+    given = Advisor(copy()).advise(
+        [WorkloadStatement("SELECT * FROM orders WHERE user_id = $1::int + $2::int")]
+    )
+    proof = prove(given, replica)
+    assert "no value is known for $1: write one into the statement" in proof.statements[0].problem
+    assert proof.kept == [each.ddl for each in given.indexes]
+    assert proof.indexes[0].reason == "not proven: statement 1 could not be run"
+
+
+def test_what_takes_too_long(replica: Replica) -> None:
+    """A statement that does not end in time with an index nor without is not proven."""
+    given = advice([("SELECT count(*), pg_sleep(60) FROM orders", 1.0)], {})
+    proof = prove(given, replica, timeout_s=0.5)
+    assert proof.statements[0].problem == "it takes longer than 0.5 s with and without"
+
+
+def test_a_large_database_is_refused(database_url: str) -> None:
+    """Its size is told with what to do."""
+    refused = pytest.raises(WhatIfError, match="and at most 1 are copied: allow more with --most-copied")
+    with refused, open_replica(database_url, most_bytes=1024**2):
+        pass
+
+
+def test_nothing_is_left(database_url: str, pitstop_servers: Servers) -> None:
+    """An interrupt takes the copy away, and the original is as it was."""
+    if "postgresql" not in pitstop_servers.private:
+        pytest.skip("counts the databases of a private server")
+    names: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt(database_url, pitstop_servers, names)
+    with psycopg.connect(libpq_url(pitstop_servers.sync_database_url)) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_database WHERE datname = any(%s)", [names]
+        ).fetchone()
+    assert len(names) == 1
+    assert row == (0,)
+
+
+def _interrupt(url: str, servers: Servers, names: list[str]) -> None:
+    with open_replica(url, servers=servers) as found:
+        names.append(found.connection.info.dbname)
+        raise KeyboardInterrupt
