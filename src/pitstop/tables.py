@@ -7,11 +7,14 @@ from sqlalchemy import ForeignKeyConstraint, Table, TextClause, TextualSelect, U
 from sqlalchemy.orm import FromStatement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["UNKNOWN_TABLE", "tables_written"]
+__all__ = ["UNKNOWN_TABLE", "UNTOLD", "tables_written"]
 
 UNKNOWN_TABLE = "*"
+UNTOLD = "pitstop_untold"  # execution option of statements that change nothing which anybody is told of
 _CASCADING = ("CASCADE", "SET NULL", "SET DEFAULT")
-_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
+_COMMENT = r"--[^\n]*(?:\n|\Z)|/\*.*?\*/"
+_FIRST_WORD = re.compile(rf"(?:\s|\(|{_COMMENT})*(\w+)", re.DOTALL)
+_BLANK = re.compile(rf"(?:\s|{_COMMENT})*", re.DOTALL)
 _EXECUTED = re.compile(
     r"\banaly[sz]e\b.*\b(insert|update|delete|merge|create|execute|refresh)\b", re.DOTALL | re.I
 )
@@ -31,6 +34,8 @@ def tables_written(context: Any, statement: str) -> list[str]:
     Returns:
         their full names; ``"*"`` for a textual statement that may write; nothing for one that reads.
     """
+    if context is not None and UNTOLD in context.execution_options:
+        return []
     compiled = context.compiled if context is not None else None
     if compiled is None or not isinstance(compiled, SQLCompiler) or compiled.isplaintext:
         return [] if _only_reads(statement) else [UNKNOWN_TABLE]
@@ -77,12 +82,16 @@ def _common_tables(compiled: SQLCompiler) -> list[Any]:
 
 
 def _only_reads(text: str) -> bool:
-    return all(map(_reads, text.split(";")))  # one that lies within a string says no more than "may write"
+    begun = _FIRST_WORD.match(text)  # a comment before it may hold anything
+    rest = text if begun is None else text[begun.start(1) :]
+    return all(map(_reads, rest.split(";")))  # one that lies within a string says no more than "may write"
 
 
 def _reads(statement: str) -> bool:
     found = _FIRST_WORD.match(statement)
-    verb = "" if found is None else found[1].lower()
+    if found is None:
+        return _BLANK.fullmatch(statement) is not None
+    verb = found[1].lower()
     if verb == "explain":
         return _EXECUTED.search(statement) is None
-    return not verb or verb in _READING
+    return verb in _READING

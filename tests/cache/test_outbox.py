@@ -261,7 +261,10 @@ def test_an_unfinished_drain_puts_the_rows_back(
     assert outbox is not None
     database_of_engine = database_of(engine)
     assert database_of_engine is not None
-    outbox.close()  # no relay takes them meanwhile
+    relays = [feed.thread for feed in outbox._feeds.values() if feed.thread is not None]
+    outbox.close()
+    for relay in relays:  # none takes them meanwhile
+        relay.join(30)
     database.execute("INSERT INTO pitstop_outbox (namespace, tags) VALUES ('pitstop', '{t:order:7}')")
     assert outbox.drain(database_of_engine, holder=b"another") is False
     assert rows(database) == [["t:order:7"]]

@@ -23,6 +23,7 @@ from pitstop.cache.commits import CommitsUnderWay
 from pitstop.cache.databases import Database, database_of
 from pitstop.cache.request import family_of
 from pitstop.errors import RedisUnavailable
+from pitstop.tables import UNTOLD
 
 __all__ = ["DatabaseOutbox", "outbox_sql"]
 
@@ -148,7 +149,8 @@ class DatabaseOutbox:
             with connection.begin_nested():  # a refusal must not end the transaction
                 feed.learn(bool(connection.scalar(text(_EXISTS))))
                 if feed.installed:
-                    connection.execute(text(outbox_sql("outbox_store")), rows)
+                    store = text(outbox_sql("outbox_store")).execution_options(**{UNTOLD: True})
+                    connection.execute(store, rows)
         except SQLAlchemyError as error:
             log.error("the outbox of %s does not take %d tags: %s", database, len(tags), _first_line(error))
             return False
