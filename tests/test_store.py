@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitstop.errors import StoreError
+from pitstop.postgres.placeholders import skipped_rows
 from pitstop.store import (
     Latency,
     NPlusOneTotals,
@@ -120,6 +121,16 @@ def test_unknown_rows_do_not_spoil_known_ones(tmp_path: Path) -> None:
     for batch in (unknown, observed(), unknown):
         store.merge(batch)
     assert next(iter(read_store(tmp_path).statements.values())).rows == 8
+
+
+def test_rows_that_nobody_has_are_kept(tmp_path: Path) -> None:
+    """Who asks for the page after 2**63 rows, again and again, does not stop the record."""
+    skipped = skipped_rows("SELECT * FROM posts LIMIT $1 OFFSET $2", (20, 2**63 - 1))
+    store, batch = Store(tmp_path), observed()
+    next(iter(batch.statements.values())).skipped = 1000 * skipped
+    store.merge(batch)
+    store.merge(batch)
+    assert next(iter(read_store(tmp_path).statements.values())).skipped == 2000 * skipped
 
 
 def test_the_directory_hides_itself_from_git(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ Told = TypeVar("Told")
 
 _users = itertools.count(1)
 _asking = threading.Lock()
-_known: dict[str, tuple[Ids, ...]] = {}
+_known: dict[tuple[str, Callable[[str], tuple[Ids, ...]]], tuple[Ids, ...]] = {}
 
 
 class Visitor(FastHttpUser):
@@ -36,12 +36,12 @@ class Visitor(FastHttpUser):
         self.random = Random(SEED + next(_users))  # noqa: S311 - repeatable, not secret
 
     def find_once(self, find: Callable[[str], tuple[Ids, ...]]) -> tuple[Ids, ...]:
-        """What there is to ask for; found by the first visitor of a host, for all."""
+        """What there is to ask for; found by the first visitor of a host that looks so, for all."""
         host = str(self.host)
         with _asking:
-            if host not in _known:
-                _known[host] = find(host)
-        return _known[host]
+            if (host, find) not in _known:
+                _known[host, find] = find(host)
+        return _known[host, find]
 
 
 def learn(host: str, path: str, read: Callable[[Any], Told], *, what: str, cure: str) -> Told:

@@ -1,5 +1,7 @@
 """Spellings of addresses."""
 
+from collections.abc import Callable
+
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
@@ -77,3 +79,22 @@ def test_other_addresses(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         libpq_url(url)
     assert "ret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://[::1/shop", "postgresql://ann:se[word]@h/shop", "postgres://a]@h"]
+)
+@pytest.mark.parametrize("read", [libpq_url, place, lambda url: with_database(url, "other")])
+def test_brackets(url: str, read: Callable[[str], str]) -> None:
+    """A bracket too many is refused in the words of the address, without the password."""
+    with pytest.raises(SettingsError, match="%5B") as refused:
+        read(url)
+    assert "word]" not in str(refused.value)
+
+
+def test_many_hosts() -> None:
+    """A long list of hosts is read at once, and one that is wrong is refused at once."""
+    hosts = "h:1," * 5000 + "h:1"
+    assert libpq_url(f"postgres://{hosts}/shop") == f"postgresql://{hosts}/shop"
+    with pytest.raises(SettingsError):
+        libpq_url(f"postgres://{hosts}:wrong/shop")

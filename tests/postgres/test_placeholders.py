@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitstop.postgres import compared_columns, only_pages, split_literals
-from pitstop.postgres.placeholders import skipped_rows
+from pitstop.postgres.placeholders import MOST_SKIPPED, skipped_rows
 
 P = "SELECT * FROM posts WHERE "
 MANY = tuple(range(1000))
@@ -166,6 +166,9 @@ def test_placeholders_are_no_pasted_values() -> None:
         (P + "true LIMIT %(p)s OFFSET %(q)s", [{"p": 1, "q": 60}], 0),
         (P + "the_offset = $1", (60,), 0),
         (P + "offset = $1", (60,), 0),
+        (P + "true LIMIT $1 OFFSET $2", (20, 2**63 - 1), MOST_SKIPPED),
+        (P + "true LIMIT 20 OFFSET 9223372036854775807", None, MOST_SKIPPED),
+        (P + "true LIMIT 20 OFFSET " + "9" * 5000, None, MOST_SKIPPED),
     ],
 )
 def test_what_an_offset_skips(text: str, parameters: object, skipped: int) -> None:

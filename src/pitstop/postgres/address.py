@@ -1,14 +1,15 @@
 """Addresses of databases: the spelling of each driver, and what may be shown of them."""
 
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pitstop.errors import SettingsError
 
 __all__ = ["asyncpg_url", "libpq_url", "open_address", "place", "psycopg_url", "with_database"]
 
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg2")
-_HOSTS = re.compile(r"(?:(?:\[[^\]@]*\]|[^\[\]:@]*)(?::\d*)?(?:,|$))*")  # host:port, [::1]:port, several
+_HOST = r"(?:\[[^\]@]*\]|[^\[\]:@,]*)(?::\d*)?"  # host:port, [::1]:port
+_HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
 
 
 def asyncpg_url(url: str) -> str:
@@ -52,18 +53,36 @@ def open_address(url: str) -> tuple[str, dict[str, str]]:
 
 
 def with_database(url: str, name: str) -> str:
-    """The same server and another database of it."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name, safe='')}"))
+    """The same server and another database of it.
+
+    Raises:
+        SettingsError: it is no address at all; the message holds no password.
+    """
+    return urlunsplit(_split(url)._replace(path=f"/{quote(name, safe='')}"))
 
 
 def place(url: str) -> str:
-    """Where an address points to, without its password: for messages."""
-    parts = urlsplit(url)
+    """Where an address points to, without its password: for messages.
+
+    Raises:
+        SettingsError: as of :func:`with_database`.
+    """
+    parts = _split(url)
     return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # says the host, which is a part of a password that has a bracket
+        raise SettingsError(
+            "the host of the database address has a bracket too many or too few: "
+            "write '[' and ']' in a user or password as %5B and %5D"
+        ) from None
+
+
 def _spelt(url: str, *, scheme: str, ssl: str) -> str:
-    parts = urlsplit(url)
+    parts = _split(url)
     if "://" not in url:
         raise SettingsError("a database address looks like postgresql://user:password@host:port/database")
     if parts.scheme not in _SCHEMES:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["compared_columns", "only_pages", "skipped_rows", "split_literals"]
+__all__ = ["MOST_SKIPPED", "compared_columns", "only_pages", "skipped_rows", "split_literals"]
 
 Role = Literal["range", "limit", "list", "equal", "other"]
 
@@ -23,6 +23,7 @@ _ROW_ENDS = re.compile(r"[^()]*\)\s*,\s*\(")
 _AND = re.compile(rf"{_CAST}\s+and\s+", re.IGNORECASE)
 _RANGES = {"<", ">", "<=", ">=", "between"}
 _WINDOW = 160
+MOST_SKIPPED = 2**31
 _OFFSET = re.compile(rf"\boffset\s+\(?\s*(?:(?P<place>{_PLACE})|(?P<rows>\d+))", re.IGNORECASE)
 
 
@@ -61,19 +62,21 @@ def compared_columns(text: str, first: object, other: object) -> list[str]:
 def skipped_rows(text: str, parameters: object) -> int:
     """How many rows an execution skips by OFFSET; 0 where it has none, or one that cannot be read.
 
+    Never more than :data:`MOST_SKIPPED`: whoever asks for more skips a whole table, and sums stay in 64 bits.
+
     Args:
         text: the SQL as the driver got it.
         parameters: likewise.
     """
     key, rows = _offset(text)
     if key is None:
-        return rows
+        return min(rows, MOST_SKIPPED)
     value: object = None
     if isinstance(parameters, Mapping):
         value = parameters.get(key)
     elif isinstance(parameters, Sequence) and isinstance(key, int) and key < len(parameters):
         value = parameters[key]
-    return max(value, 0) if isinstance(value, int) else 0
+    return min(max(value, 0), MOST_SKIPPED) if isinstance(value, int) else 0
 
 
 @lru_cache(maxsize=2048)
@@ -81,7 +84,7 @@ def _offset(text: str) -> tuple[int | str | None, int]:
     """Where the value of OFFSET stands in the parameters, or None and the number in the text."""
     found = _OFFSET.search(text)
     if found is None or not found["place"]:
-        return None, int(found["rows"]) if found is not None else 0
+        return None, int(found["rows"][:19]) if found is not None else 0
     return _key(found["place"], len(_FIND.findall(text, 0, found.start("place")))), 0
 
 

@@ -1,8 +1,7 @@
 """The bounded local record of what was observed: ``$PITSTOP_STORE`` or ``./.pitstop``, one SQLite file.
 
 What is kept are folded totals, not requests, so the record does not grow with traffic; many processes
-merge into it at once. Values of parameters are never kept, but for the sum of what
-OFFSET skipped.
+merge into it at once. Values of parameters are never kept, but for the sum of what OFFSET skipped.
 """
 
 from pitstop.store.reader import read_store, reset_store

@@ -11,9 +11,9 @@ from hiredis import ReplyError
 from pitstop.cache.redis.address import Address
 from pitstop.cache.redis.handshake import Command, lost
 
-__all__ = ["Servers", "run_id_in"]
+__all__ = ["QUESTION", "Servers", "run_id_in"]
 
-_QUESTION: Command = (b"INFO", b"server")
+QUESTION: Command = (b"INFO", b"server")
 
 
 class Servers:
@@ -37,7 +37,7 @@ class Servers:
     @property
     def questions(self) -> list[Command]:
         """What to ask on a new connection, after the greeting."""
-        return [] if self._trusted is None else [_QUESTION]
+        return [] if self._trusted is None else [QUESTION]
 
     def admit(self, address: Address, replies: list[Any]) -> None:
         """Look at the answers to these questions.

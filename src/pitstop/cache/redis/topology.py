@@ -18,7 +18,7 @@ from pitstop.cache.redis.discovery import Topology, discover
 from pitstop.cache.redis.errand import Errand, wire_form
 from pitstop.cache.redis.handshake import Command
 from pitstop.cache.redis.pool import LoopPool
-from pitstop.cache.redis.servers import Servers, run_id_in
+from pitstop.cache.redis.servers import QUESTION, Servers, run_id_in
 from pitstop.cache.redis.wire import Wire
 from pitstop.errors import PitstopError, RedisUnavailable
 
@@ -208,7 +208,7 @@ class Client:
         """
         wire = Wire(address, connect_seconds=min(seconds, self._connect_seconds))
         try:
-            return run_id_in(address, wire.blocking([(b"INFO", b"server")], seconds)[0])
+            return run_id_in(address, wire.blocking([QUESTION], seconds)[0])
         finally:
             wire.close()
 
