@@ -6,7 +6,9 @@ import uuid
 import pytest
 
 from pitstop.cache import Cache
+from tests.cache.conftest import OpenCache
 from tests.cache.server import OwnRedis
+from tests.cache.wait import until
 
 
 async def test_who_no_longer_waits_harms_nobody(
@@ -34,3 +36,25 @@ async def test_who_no_longer_waits_harms_nobody(
         await cache.start(seconds=30)
         assert coherence.is_up
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+async def test_replies_of_a_former_epoch_are_no_hit(redis_url: str, open_cache: OpenCache) -> None:
+    """Nodes of a Cluster reply one by one: what one said before a new epoch is not joined to the rest."""
+    cache = open_cache(redis=redis_url, local_items=0)
+    await cache.start()
+
+    @cache.cached(ttl=60, tags=["one"])
+    async def one() -> int:
+        return 1
+
+    await one()
+    coherence, flows, request = cache._coherence, one._parts.flows, one._request((), {})
+    assert coherence is not None
+    look = one._parts.loads.look(request)
+    assert look is not None
+    replies, former = await look, coherence.epoch
+    assert flows.hit(request, replies, flows.changes.changes) is not None
+    assert cache._client is not None
+    await cache._client.run([(b"DEL", flows._commands.epoch)], seconds=10.0)
+    await until(lambda: coherence.is_up and coherence.epoch != former, "a new epoch")
+    assert flows.hit(request, replies, flows.changes.changes) is None
