@@ -355,7 +355,7 @@ class Coherence:
             if self._distrusted:
                 raise RedisUnavailable("something waits to be told to Redis")
             if self._client.servers.strange:
-                raise RedisUnavailable("a server of the cluster has been replaced: what it holds may be old")
+                raise RedisUnavailable("another server has taken the place of one: what it holds may be old")
             for frame in wire.receive(left):
                 self._hear(wire, frame)
             if self._approved == self.holder != self._trusted:
