@@ -55,7 +55,7 @@ CASES = [
 def test_a_node_is_lost_under_a_writer_that_is_killed(
     tmp_path: Path, database_url: str, own_cluster: OwnCluster, how: str, coordinator: bool
 ) -> None:
-    """The node with the fence forgets it, the writer is killed after COMMIT: two processes read nothing old."""
+    """The node with the fence forgets it, the writer is killed after COMMIT: nobody reads what was before."""
     for node in own_cluster.nodes:
         node.command("CONFIG", "SET", "cluster-require-full-coverage", "no")
     row = row_on(coordinator=coordinator)
