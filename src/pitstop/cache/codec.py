@@ -104,6 +104,10 @@ class Codec(ABC):
         """The error for a value that holds an object of a mapped class."""
         return self._refusal(f"the value holds a {kind.__qualname__}, which {_MAPPED}")
 
+    def used_up(self, kind: type) -> UncacheableValue:
+        """The error for a value that only its first reader could read."""
+        return self._refusal(f"who reads a {kind.__qualname__} first uses it up; return a list or other data")
+
     @abstractmethod
     def _encoded(self, value: Any) -> bytes: ...
 
