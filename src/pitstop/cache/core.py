@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -70,6 +71,9 @@ class Core:
         arguments.one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
         arguments.positive("lease", lease)
         arguments.positive("soft_timeout", soft_timeout)
+        arguments.number("local_items", local_items, 0, inf)
+        arguments.number("local_bytes", local_bytes, 0, inf)
+        arguments.number("shadow_rate", shadow_rate, 0, 1)
         self.enabled = load_settings().cache_enabled if enabled is None else enabled
         self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
         self._default_ttl = lifetime.seconds(default_ttl)
