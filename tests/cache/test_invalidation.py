@@ -186,6 +186,12 @@ async def test_two_caches(open_cache: OpenCache, redis_url: str) -> None:
     assert await numbers.called() == "order1 order2"
 
 
+async def test_only_cached_functions_are_warmed(cache: Cache) -> None:
+    """A function without the decorator has nowhere to keep what it loads, and the error says so."""
+    with pytest.raises(SettingsError, match="no cached function"):
+        await cache.warm(len, ["a"])  # type: ignore[arg-type]
+
+
 async def test_warm(cache: Cache) -> None:
     """Values of many arguments are loaded, some at a time."""
     together = most = 0
