@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 def observe(directory: Path, *, ms: float = 5.0, lazy: bool = False) -> None:
     """Record twenty requests that take so long, with an N+1 or without."""
-    totals = ScopeTotals(*KEY, count=20, total_ms=20 * ms, statements=40, last_seen=1.0)
+    totals = ScopeTotals(*KEY, count=20, total_ms=20 * ms, max_ms=ms, statements=40, last_seen=1.0)
     for _ in range(20):
         totals.latency.add(ms)
     what = ("lazy-load", "Post", "comments", QUERY, LINE)

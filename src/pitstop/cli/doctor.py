@@ -103,7 +103,7 @@ def _as_json(evidence: "Evidence", findings: "list[Finding]") -> dict[str, Any]:
             "count": each.count,
             "errors": each.errors,
             "mean_ms": each.mean_ms,
-            "p95_ms": each.latency.quantile(0.95),
+            "p95_ms": each.quantile(0.95),
             "statements_per_request": each.statements / each.count if each.count else 0.0,
         }
         for each in evidence.observations.scopes.values()
@@ -167,7 +167,7 @@ def _print_routes(console: Console, observations: "Observations") -> None:
             Text(each.name if each.kind == "request" else f"{each.name} ({each.kind})"),  # no markup
             f"{each.count:,}",
             f"{each.mean_ms:,.1f}" if ended else "",
-            f"{each.latency.quantile(0.95):,.1f}" if ended else "",
+            f"{each.quantile(0.95):,.1f}" if ended else "",
             f"{each.statements / max(each.count, 1):,.1f}",
             f"{each.errors:,}" if each.errors else "",
         )
