@@ -138,6 +138,15 @@ def test_brackets_of_names_are_printed(tmp_path: Path, environ: dict[str, str]) 
     assert "GET /a[bold]b[/bold]" in doctor(tmp_path, environ)[1]
 
 
+def test_a_sound_database_without_an_application(
+    tmp_path: Path, environ: dict[str, str], database_url: str
+) -> None:
+    """A database alone: it is said that no application was observed."""
+    code, out, _ = doctor(tmp_path, environ, database_url)
+    assert code == 0
+    assert "Nothing to complain about in the database; no application was observed." in out
+
+
 @pytest.mark.parametrize("way", ["--dsn", "PITSTOP_DATABASE_URL"])
 def test_the_database_is_looked_at(
     tmp_path: Path, environ: dict[str, str], database_url: str, way: str

@@ -144,7 +144,8 @@ def render(
 def _verdict(evidence: "Evidence", findings: "list[Finding]") -> Text:
     if not findings:
         seen = sum(each.count for each in evidence.observations.scopes.values())
-        return Text(f"Nothing to complain about in {seen:,} requests and runs.", style="bold green")
+        where = f"in {seen:,} requests and runs" if seen else "in the database; no application was observed"
+        return Text(f"Nothing to complain about {where}.", style="bold green")
     critical = sum(finding.severity == "critical" for finding in findings)
     if len(findings) == 1:
         return Text(f"1 {'critical ' * critical}finding.", style="bold")
