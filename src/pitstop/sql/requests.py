@@ -1,7 +1,7 @@
 """Which request a statement belongs to, where one block hears several: what two requests do is no loop.
 
 A test that asks for five pages runs the same statement from the same line five times. Nothing on the stack
-tells those requests apart (a sync view runs in a thread), so Starlette numbers them, where it is in use.
+tells those requests apart (a sync view runs in a thread), so the framework numbers them, where it is in use.
 """
 
 import functools
@@ -16,23 +16,20 @@ __all__ = ["number_requests", "request_number"]
 _KEY = "pitstop.request_number"
 _numbers = count(1)
 _number: ContextVar[int] = ContextVar("pitstop_request_number", default=0)
-_is_numbering = False
+_waiting = {"starlette.applications": "Starlette", "litestar.app": "Litestar", "quart.app": "Quart"}
 
 
 def number_requests() -> None:
-    """Number the requests of Starlette and FastAPI from now on, if the process has imported them."""
-    global _is_numbering
-    module = sys.modules.get("starlette.applications")
-    starlette = getattr(module, "Starlette", None)
-    if _is_numbering or starlette is None:  # not imported, or not to its end
-        return
-    _is_numbering = True
-    starlette.__call__ = _numbering(starlette.__call__)
+    """Number the requests of Starlette, FastAPI, Litestar and Quart from now on, if they are imported."""
+    for module, name in tuple(_waiting.items()):
+        application: Any = getattr(sys.modules.get(module), name, None)
+        if application is not None and _waiting.pop(module, ""):
+            application.__call__ = _numbering(application.__call__)
 
 
 def request_number() -> int:
     """The number of the request that this code works for; 0 outside of any."""
-    if not _is_numbering:  # the application was imported inside the block: its first request goes without
+    if _waiting:  # an application that was imported inside the block: its first request goes without
         number_requests()
     return _number.get()
 
