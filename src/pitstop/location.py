@@ -28,6 +28,7 @@ _INFRASTRUCTURE = frozenset((
 _STOP, _SKIP, _PACKAGE, _USER = range(4)
 _SESSIONS = ("sqlalchemy.orm.session", "sqlalchemy.ext.asyncio.session")
 _PATIENCE = 6  # library frames in a row, above user code, after which a server or test runner has begun
+_ORM_FRAMES = 40
 _MAX_SITES = 4096
 _MAX_CALLERS = 3
 _PITSTOP = os.path.dirname(os.path.realpath(__file__)) + os.sep
@@ -174,7 +175,8 @@ def _walk(
             if kind == wanted:
                 stack = hash((stack, id(frame.f_code), frame.f_lasti))
                 found = found or frame
-                left = _PATIENCE
+                # between a session's own execute and the attribute that made it load stands all of the ORM
+                left = _PATIENCE if frame.f_code.co_name != "execute" else _ORM_FRAMES
                 if into is not None:
                     into.append(frame)
             elif kind == _STOP or (found is not None and not (left := left - 1)):

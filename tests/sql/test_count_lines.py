@@ -152,7 +152,9 @@ async def test_lines_of_sessions_that_override(engine: Engine) -> None:
             assert first is not None
             assert len(first.books) == 2  # <lazy load>
             assert len(session._shelves()) == 3
+            session.expire_all()
+            repr(first.name)  # <expired>
         async with _AsyncAudited(async_engine) as async_session:
             await async_session.scalars(select(Shelf))  # <overridden async>
     await async_engine.dispose()
-    _check_lines(queries, "overridden", "lazy load", "own method", "overridden async")
+    _check_lines(queries, "overridden", "lazy load", "own method", "expired", "overridden async")
