@@ -8,7 +8,7 @@ from pitstop.advisor.finding import Location
 from pitstop.advisor.indexes.workload import is_asked, planned_text
 from pitstop.errors import PlanError
 from pitstop.postgres.explain import Plan
-from pitstop.postgres.explain.asking import ask
+from pitstop.postgres.explain.asking import Asker, open_asker
 from pitstop.postgres.fingerprint import fingerprint
 from pitstop.postgres.statements import StatementStats
 from pitstop.store import Observations, StatementTotals
@@ -65,15 +65,18 @@ def plan_observed(
     slowest = sorted(found.items(), key=lambda item: -_total_ms(item[1]))[:_MOST_STATEMENTS]
     until = time.monotonic() + _MOST_S
     planned: list[PlannedStatement] = []
-    for text, same in slowest:
-        if time.monotonic() < until:
-            planned += _planned(url, text, same)
+    with open_asker(url) as asker:
+        for text, same in slowest:
+            if time.monotonic() < until:
+                planned += _planned(asker, text, same)
     return tuple(planned)
 
 
-def _planned(url: str, text: str, same: Sequence[StatementTotals | StatementStats]) -> list[PlannedStatement]:
+def _planned(
+    asker: Asker, text: str, same: Sequence[StatementTotals | StatementStats]
+) -> list[PlannedStatement]:
     try:
-        plan = ask(url, text, timeout_s=_ONE_S)
+        plan = asker.ask(text, timeout_s=_ONE_S)
     except PlanError:  # cut off in the record, or of a table that is gone
         return []
     first = max(same, key=lambda each: each.total_ms)

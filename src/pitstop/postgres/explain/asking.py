@@ -6,6 +6,9 @@ a read-only transaction with a time limit that is always rolled back.
 
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -16,7 +19,9 @@ from pitstop.postgres.explain.judging import count
 from pitstop.postgres.explain.plan import Plan, parse
 from pitstop.postgres.fingerprint import TOKEN
 
-__all__ = ["ask", "numbered"]
+__all__ = ["Asker", "ask", "numbered", "open_asker"]
+
+_Connection: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 
 _CONNECT_S = 5
 _NAME, _PREPARE = "pitstop_{}", "PREPARE {} AS "
@@ -46,20 +51,51 @@ def ask(url: str, statement: str, *, analyze: bool = False, timeout_s: float = 3
         ServerNotFound: nobody answers at the address.
         SettingsError: the address is not one of PostgreSQL.
     """
-    statement = _bare(statement)
-    try:
-        connection = psycopg.connect(libpq_url(url), connect_timeout=_CONNECT_S)
-    except psycopg.Error as error:
-        raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
-    with connection:
+    with open_asker(url) as asker:
+        return asker.ask(statement, analyze=analyze, timeout_s=timeout_s)
+
+
+class Asker:
+    """Asks for one plan after another, each in a transaction of its own.
+
+    Args:
+        connection: nobody else uses it.
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
         connection.read_only = True
+
+    def ask(self, statement: str, *, analyze: bool = False, timeout_s: float = 30.0) -> Plan:
+        """As the function :func:`ask`."""
+        statement = _bare(statement)
         try:
-            document = _explain(connection, statement, analyze=analyze, timeout_s=timeout_s)
+            document = _explain(self._connection, statement, analyze=analyze, timeout_s=timeout_s)
         except psycopg.Error as error:
             raise _refusal(error, statement, timeout_s) from error
         finally:
-            connection.rollback()
-    return parse(document)
+            if not self._connection.closed:
+                self._connection.rollback()
+        return parse(document)
+
+
+@contextmanager
+def open_asker(url: str) -> Iterator[Asker]:
+    """Connect once for many plans.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        ServerNotFound: nobody answers at the address.
+        SettingsError: the address is not one of PostgreSQL.
+    """
+    try:
+        connection: _Connection = psycopg.connect(libpq_url(url), connect_timeout=_CONNECT_S)
+    except psycopg.Error as error:
+        raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
+    with connection:
+        yield Asker(connection)
 
 
 def numbered(text: str) -> str:
@@ -89,9 +125,7 @@ def _bare(statement: str) -> str:
     return text
 
 
-def _explain(
-    connection: "psycopg.Connection[tuple[object, ...]]", statement: str, *, analyze: bool, timeout_s: float
-) -> object:
+def _explain(connection: _Connection, statement: str, *, analyze: bool, timeout_s: float) -> object:
     version = connection.info.server_version
     limit = f"{max(round(timeout_s * 1000), 1)}ms"
     connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
