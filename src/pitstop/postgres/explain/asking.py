@@ -6,9 +6,9 @@ a read-only transaction with a time limit that is always rolled back.
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -78,6 +78,23 @@ class Asker:
                 self._connection.rollback()
         return parse(document)
 
+    def query(
+        self, text: str, arguments: Sequence[object], *, timeout_s: float = 30.0
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a question of ours about the catalog, in a transaction of its own.
+
+        Raises:
+            PlanError: the server refuses it.
+        """
+        try:
+            _limit(self._connection, timeout_s)
+            return self._connection.execute(text.encode(), arguments).fetchall()
+        except psycopg.Error as error:
+            raise _refusal(error, text, timeout_s) from error
+        finally:
+            if not self._connection.closed:
+                self._connection.rollback()
+
 
 @contextmanager
 def open_asker(url: str) -> Iterator[Asker]:
@@ -127,9 +144,7 @@ def _bare(statement: str) -> str:
 
 def _explain(connection: _Connection, statement: str, *, analyze: bool, timeout_s: float) -> object:
     version = connection.info.server_version
-    limit = f"{max(round(timeout_s * 1000), 1)}ms"
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
-    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
+    _limit(connection, timeout_s)
     if version >= 120_000:
         connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     name = _NAME.format(uuid.uuid4().hex[:12])
@@ -150,6 +165,12 @@ def _explain(connection: _Connection, statement: str, *, analyze: bool, timeout_
     row = connection.execute(f"EXPLAIN ({', '.join(options)}) EXECUTE {name}{values}".encode()).fetchone()
     connection.execute(f"DEALLOCATE {name}".encode())
     return row[0] if row else None
+
+
+def _limit(connection: _Connection, timeout_s: float) -> None:
+    limit = f"{max(round(timeout_s * 1000), 1)}ms"
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
 
 
 def _refusal(error: psycopg.Error, statement: str, timeout_s: float) -> PlanError:
