@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from pitstop.advisor.indexes import WorkloadStatement, advise, prove, read_workload
+from pitstop.advisor.indexes import Advisor, WorkloadStatement, advise, prove, read_workload
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.table import read_tables
 from pitstop.advisor.whatif import Hypothetical, WhatIf, open_replica, open_whatif
@@ -122,9 +122,10 @@ def _pitstop(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]
 
 def _proven(url: str, servers: Servers, whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]:
     """What is left of the advice when it is proven, and why the rest is not."""
-    advice = advise(whatif, workload)
+    advisor = Advisor(whatif)
+    advice = advisor.advise(workload)
     with open_replica(url, servers=servers) as replica:
-        proof = prove(advice, replica)
+        proof = prove(advice, replica, others=lambda harmful: advisor.advise(workload, without=harmful))
     for each in proof.indexes:
         if not each.is_kept:
             print(f"    not worth having: {each.ddl}: {each.reason}")
