@@ -225,7 +225,7 @@ def _render_index(console: Console, index: "AdvisedIndex", proven: "ProvenIndex 
     size = f"{(proven.size_bytes if proven else index.size_bytes) / _MIB:,.1f} MiB"
     console.print(Text(f"    {size}, {index.write_cost:g} for each row written; {index.reason}"))
     if proven is not None:
-        console.print(Text(f"    {_effects(proven) or proven.reason}"))
+        console.print(Text(f"    {proven.reason or _effects(proven)}"))
 
 
 def _effects(proven: "ProvenIndex") -> str:

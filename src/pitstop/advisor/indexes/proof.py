@@ -2,101 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pitstop.advisor.indexes.advice import Advice
+from pitstop.advisor.indexes.proven import IndexEffect, Proof, ProvenIndex, ProvenStatement, Verdict
 from pitstop.advisor.indexes.search import geometric_mean
 from pitstop.advisor.indexes.trial import Comparison, Subject, compare, uses
 from pitstop.advisor.indexes.values import find_values
 from pitstop.advisor.whatif import BuiltIndex, Replica
 from pitstop.errors import WhatIfError
-from pitstop.statistics import Ratio
 
-__all__ = ["IndexEffect", "Proof", "ProvenIndex", "ProvenStatement", "prove"]
-
-Verdict = Literal["faster", "slower", "same", "not proven"]
+__all__ = ["prove"]
 
 _TIMEOUT_S = 20.0
 _SLOWER_MS = 1.0
 _HARM = 1.05
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenStatement:
-    """What the indexes that stay do to a statement.
-
-    Attributes:
-        verdict: ``"faster"`` or ``"slower"``: by more than 5%, with a 95% interval that does not hold 1;
-            ``"slower"`` by more than a millisecond, too.
-        before_ms, after_ms: medians, of planning and executing on the server.
-        ratio: of the second to the first, with its interval.
-        problem: why it could not be run.
-    """
-
-    verdict: Verdict
-    before_ms: float = 0.0
-    after_ms: float = 0.0
-    ratio: Ratio | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexEffect:
-    """What one index does to one statement, the others of the advice being there.
-
-    Attributes:
-        statement: its number in the advice.
-        without_ms, with_ms: medians.
-    """
-
-    statement: int
-    without_ms: float
-    with_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenIndex:
-    """An advised index, built.
-
-    Attributes:
-        ddl: as in the advice.
-        is_kept: whether it is worth having.
-        reason: why it is not; or why nobody knows.
-        size_bytes: as built; build_ms: how long that took.
-        saved_ms: of each statement's executions, as often as the workload says; below 0 what it costs.
-        effects: on the statements that use it, or that write its table.
-    """
-
-    ddl: str
-    is_kept: bool
-    reason: str
-    size_bytes: int
-    build_ms: float
-    saved_ms: float
-    effects: tuple[IndexEffect, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What was measured.
-
-    Attributes:
-        statements: as many as the advice has, in its order.
-        indexes: those of the advice, in its order.
-        mean_before_ms, mean_after_ms: weighted geometric means over the statements that were run.
-        copied_bytes: size of the database that was copied.
-    """
-
-    statements: tuple[ProvenStatement, ...]
-    indexes: tuple[ProvenIndex, ...]
-    mean_before_ms: float
-    mean_after_ms: float
-    copied_bytes: int
-
-    @property
-    def kept(self) -> list[str]:
-        """The DDL of the indexes that are worth having, as in the advice."""
-        return [each.ddl for each in self.indexes if each.is_kept]
 
 
 def prove(
@@ -214,7 +133,7 @@ class _Prover:
         found = {}
         for subject in users:
             effect = self._compare(subject, rest)
-            if effect is not None and not effect.is_faster and effect.ratio.value < 1:
+            if effect is not None and not effect.is_faster and (effect.ratio.value < 1 or effect.is_unclear):
                 effect = self._compare(subject, rest, patience=2)
             if effect is not None:
                 found[subject.number] = effect
@@ -224,7 +143,11 @@ class _Prover:
         elif not found:
             self._drop(index, "no statement uses it")
         elif not any(each.is_faster for each in found.values()):
-            self._drop(index, "no statement is faster for it")
+            noisy = next((number for number, each in found.items() if each.is_unclear), None)
+            if noisy is None:
+                self._drop(index, "no statement is faster for it")
+            else:
+                self.reasons[index.ddl] = f"not proven: statement {noisy + 1}: {found[noisy].noise}"
         elif self._saved(index) < 0:
             self._drop(index, self._cost(found))
 
@@ -318,6 +241,9 @@ class _Prover:
         found = self.results.get(number)
         if found is None or number in self.problems:
             return ProvenStatement("not proven", problem=self.problems.get(number, "it was not run"))
+        if found.is_unclear:
+            times = (round(found.before_ms, 3), round(found.after_ms, 3))
+            return ProvenStatement("not proven", *times, found.ratio, found.noise)
         verdict: Verdict = "faster" if found.is_faster else "slower" if _is_worse(found) else "same"
         return ProvenStatement(verdict, round(found.before_ms, 3), round(found.after_ms, 3), found.ratio)
 
