@@ -1,18 +1,24 @@
 """Advice proven: on a copy with the rows, in real time."""
 
+import importlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 
 from pitstop.advisor.indexes import Advice, AdvisedIndex, AdvisedStatement, Advisor, WorkloadStatement, prove
+from pitstop.advisor.indexes.trial import Comparison, compare
 from pitstop.advisor.whatif import Replica, WhatIf, open_replica
 from pitstop.errors import WhatIfError
 from pitstop.postgres.address import libpq_url
 from pitstop.servers import Servers, create_database, drop_database
+from pitstop.statistics import Ratio
 
 Copy = Callable[..., WhatIf]
+proof_module = importlib.import_module("pitstop.advisor.indexes.proof")
 
 MISLED = """
 DROP TABLE IF EXISTS misled;
@@ -86,6 +92,25 @@ def test_what_nobody_uses_goes(replica: Replica) -> None:
     assert reasons["CREATE INDEX CONCURRENTLY ON public.orders (note)"] == "no statement uses it"
     assert "cannot be built" in reasons["CREATE INDEX CONCURRENTLY ON public.orders (nothing)"]
     assert proof.statements[0].verdict == "faster"
+
+
+def test_what_a_noisy_machine_hides_stays(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where times vary too much to tell, with more rounds too, the index stays and the noise is told."""
+    patiences: list[int] = []
+
+    def noisily(*arguments: Any, patience: int = 1, **options: Any) -> Comparison:
+        patiences.append(patience)
+        return replace(compare(*arguments, **options), ratio=Ratio(0.9, 0.4, 2.0))
+
+    monkeypatch.setattr(proof_module, "compare", noisily)
+    proof = prove(advice([(BY_USER, 1.0)], {BY_USER_DDL: (0,)}), replica)
+    (index,), (statement,) = proof.indexes, proof.statements
+    assert index.is_kept
+    assert index.reason.startswith("not proven: statement 1: too noisy: ")
+    assert "between 0.40 and 2.00 times as long" in index.reason
+    assert statement.verdict == "not proven"
+    assert statement.problem.startswith("too noisy: ")
+    assert max(patiences) == 2
 
 
 def test_what_costs_writes_more_goes(replica: Replica) -> None:

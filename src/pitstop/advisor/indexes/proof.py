@@ -146,7 +146,7 @@ class _Prover:
         found = {}
         for subject in users:
             effect = self._compare(subject, rest)
-            if effect is not None and not effect.is_faster and effect.ratio.value < 1:
+            if effect is not None and not effect.is_faster and (effect.ratio.value < 1 or effect.is_unclear):
                 effect = self._compare(subject, rest, patience=2)
             if effect is not None:
                 found[subject.number] = effect
@@ -156,7 +156,11 @@ class _Prover:
         elif not found:
             self._drop(index, "no statement uses it")
         elif not any(each.is_faster for each in found.values()):
-            self._drop(index, "no statement is faster for it")
+            noisy = next((number for number, each in found.items() if each.is_unclear), None)
+            if noisy is None:
+                self._drop(index, "no statement is faster for it")
+            else:
+                self.reasons[index.ddl] = f"not proven: statement {noisy + 1}: {found[noisy].noise}"
         elif self._saved(index) < 0:
             self._drop(index, self._cost(found))
 
@@ -290,6 +294,9 @@ class _Prover:
         found = self.results.get(number)
         if found is None or number in self.problems:
             return ProvenStatement("not proven", problem=self.problems.get(number, "it was not run"))
+        if found.is_unclear:
+            times = (round(found.before_ms, 3), round(found.after_ms, 3))
+            return ProvenStatement("not proven", *times, found.ratio, found.noise)
         verdict: Verdict = "faster" if found.is_faster else "slower" if _is_worse(found) else "same"
         return ProvenStatement(verdict, round(found.before_ms, 3), round(found.after_ms, 3), found.ratio)
 

@@ -19,7 +19,7 @@ class ProvenStatement:
             ``"slower"`` by more than a millisecond, too.
         before_ms, after_ms: medians, of planning and executing on the server.
         ratio: of the second to the first, with its interval.
-        problem: why it could not be run.
+        problem: why it could not be run, or that its times vary too much to tell.
     """
 
     verdict: Verdict
