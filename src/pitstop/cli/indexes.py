@@ -15,7 +15,15 @@ from pitstop.errors import SettingsError, StoreError
 from pitstop.postgres import abbreviate
 
 if TYPE_CHECKING:
-    from pitstop.advisor.indexes import Advice, AdvisedIndex, Advisor, Proof, ProvenIndex, WorkloadStatement
+    from pitstop.advisor.indexes import (
+        Advice,
+        AdvisedIndex,
+        Advisor,
+        Harm,
+        Proof,
+        ProvenIndex,
+        WorkloadStatement,
+    )
     from pitstop.advisor.indexes.report import IndexFinding
     from pitstop.servers import Servers
 
@@ -149,8 +157,8 @@ def _ask(url: str, statements: "list[WorkloadStatement]", *, most_bytes: int | N
     return _Answer(advice, proof, [each for each in findings if not (advice and _served(each, advice))])
 
 
-def _without(advisor: "Advisor", statements: "list[WorkloadStatement]", harmful: Sequence[str]) -> "Advice":
-    return advisor.advise(statements, without=harmful)
+def _without(advisor: "Advisor", statements: "list[WorkloadStatement]", harms: "Sequence[Harm]") -> "Advice":
+    return advisor.advise(statements, without=harms)
 
 
 def _prove(
@@ -158,7 +166,7 @@ def _prove(
     advice: "Advice",
     servers: "Servers",
     most_bytes: int,
-    others: "Callable[[Sequence[str]], Advice]",
+    others: "Callable[[Sequence[Harm]], Advice]",
 ) -> "Proof":
     from pitstop.advisor.indexes import prove
     from pitstop.advisor.whatif import open_replica

@@ -9,7 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from pitstop.advisor.indexes import Advice, AdvisedIndex, AdvisedStatement, Advisor, WorkloadStatement, prove
+from pitstop.advisor.indexes import (
+    Advice,
+    AdvisedIndex,
+    AdvisedStatement,
+    Advisor,
+    Harm,
+    WorkloadStatement,
+    prove,
+)
 from pitstop.advisor.indexes.trial import Comparison, compare
 from pitstop.advisor.whatif import Replica, WhatIf, open_replica
 from pitstop.errors import WhatIfError
@@ -155,18 +163,18 @@ def test_what_saves_others_far_more_stays(replica: Replica) -> None:
 @pytest.mark.parametrize("weight", [20.0, 100_000.0])
 def test_another_in_the_place_of_a_harmful_one(replica: Replica, weight: float) -> None:
     """Where an index can be had that does the same good and no harm, it takes the place."""
-    given, asked = misled(replica, weight=weight), list[tuple[str, ...]]()
+    given, asked = misled(replica, weight=weight), list[tuple[Harm, ...]]()
     other = "CREATE INDEX CONCURRENTLY ON public.misled USING hash (place)"
 
-    def others(harmful: Sequence[str]) -> Advice:
-        asked.append(tuple(harmful))
+    def others(harms: Sequence[Harm]) -> Advice:
+        asked.append(tuple(harms))
         return advice([(each.text, each.weight) for each in given.statements], {other: (1,)})
 
     proof = prove(given, replica, others=others)
     assert proof.kept == [other]
     assert [each.is_kept for each in proof.indexes] == [False, True]
     assert [each.verdict for each in proof.statements] == ["same", "faster"]
-    assert asked == [(given.indexes[0].ddl,)]
+    assert asked == [(Harm(given.indexes[0].ddl, "public.misled"),)]
 
 
 def test_advice_without_a_harmful_index(copy: Copy) -> None:
@@ -176,7 +184,7 @@ def test_advice_without_a_harmful_index(copy: Copy) -> None:
         [WorkloadStatement(BY_USER), WorkloadStatement(f"{BY_USER} ORDER BY id")],
     )
     (first,) = advisor.advise(workload).indexes
-    again = advisor.advise(workload, without=[first.ddl])
+    again = advisor.advise(workload, without=[Harm(first.ddl, "public.orders")])
     assert first.ddl not in [each.ddl for each in again.indexes]
     assert [each.ddl for each in advisor.only([first.ddl]).indexes] == [first.ddl]
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
+from pitstop.advisor.indexes.harm import Harm, does_harm
 from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean, search
@@ -109,19 +110,19 @@ class Advisor:
         self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
         self._shares: dict[tuple[str, str], float] = {}
         self._found: _Found | None = None
-        self._harmful: set[str] = set()
+        self._harms: set[Harm] = set()
 
-    def advise(self, workload: Sequence[WorkloadStatement], *, without: Collection[str] = ()) -> Advice:
+    def advise(self, workload: Sequence[WorkloadStatement], *, without: Collection[Harm] = ()) -> Advice:
         """As the function :func:`advise`.
 
         Args:
             workload: its statements.
-            without: DDL of advised indexes that proved harmful: none with the same keys is advised.
+            without: no index is advised that would do the same harm; what was given once holds on.
         """
         read = [self._read(each) for each in workload]
         wanted = list(dict.fromkeys(chain.from_iterable(found for _, found in read if found)))
-        self._harmful |= {_keys(each) for each in without}
-        wanted = [each for each in wanted if _keys(each.ddl) not in self._harmful]
+        self._harms |= {*without}
+        wanted = [each for each in wanted if not does_harm(each, self._harms)]
         made = self._make(wanted)
         numbers = {candidate: number for number, (candidate, _) in enumerate(made)}
         planned = [
@@ -133,7 +134,7 @@ class Advisor:
             problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
             raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
-        others = _Others(self._whatif, pricing, [each for each, _ in made], self._harmful)
+        others = _Others(self._whatif, pricing, [each for each, _ in made], self._harms)
         chosen = search(pricing, merge=others.merged, thin=others.thin)
         self._found = _Found(pricing, chosen, workload, [each for each, _ in read])
         return self._report(self._found, chosen)
@@ -250,9 +251,9 @@ class _Others:
     """Indexes in the place of chosen ones, made up when they are first thought of."""
 
     def __init__(
-        self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate], harmful: Collection[str]
+        self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate], harms: Collection[Harm]
     ) -> None:
-        self._harmful = harmful  # their keys
+        self._harms = harms
         self._whatif = whatif
         self._pricing = pricing
         self._candidates = candidates  # by their numbers in the pricing
@@ -277,7 +278,7 @@ class _Others:
         return [(pair, self._numbers[each]) for pair, each in wanted if each in self._numbers]
 
     def _make(self, fresh: list[Candidate]) -> None:
-        fresh = [each for each in dict.fromkeys(fresh) if _keys(each.ddl) not in self._harmful]
+        fresh = [each for each in dict.fromkeys(fresh) if not does_harm(each, self._harms)]
         for candidate, one in zip(
             fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True
         ):
@@ -335,11 +336,6 @@ def _mean(costs: list[float], weights: list[float]) -> float:
 
 def _same(one: Index, other: Index) -> bool:
     return covers(one, other) and covers(other, one)
-
-
-def _keys(ddl: str) -> str:
-    """Table and keys of an index: what it holds besides makes it no other one."""
-    return re.sub(r" CONCURRENTLY\b| INCLUDE \([^()]*\)", "", ddl)
 
 
 def _concurrently(ddl: str) -> str:

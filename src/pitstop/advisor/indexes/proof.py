@@ -4,16 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pitstop.advisor.indexes.advice import Advice, AdvisedIndex
+from pitstop.advisor.indexes.harm import Harm
 from pitstop.advisor.indexes.proven import IndexEffect, Proof, ProvenIndex, ProvenStatement, Verdict
+from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean
-from pitstop.advisor.indexes.trial import Comparison, Subject, compare, uses
+from pitstop.advisor.indexes.table import read_tables
+from pitstop.advisor.indexes.trial import Comparison, Subject, compare, names_read_whole, uses
 from pitstop.advisor.indexes.values import find_values
 from pitstop.advisor.whatif import BuiltIndex, Replica
 from pitstop.errors import WhatIfError
 
 __all__ = ["prove"]
 
-Others = Callable[[Sequence[str]], Advice]
+Others = Callable[[Sequence[Harm]], Advice]
 
 _TIMEOUT_S = 20.0
 _WORTH = 10  # times what an index costs a statement, to stay all the same
@@ -39,7 +42,7 @@ def prove(
     Args:
         advice: of the database that the replica is a copy of.
         replica: nobody else uses it.
-        others: advises without the indexes whose DDL it is given, to find some in the place of harmful ones.
+        others: advises anew without what did harm, to find indexes that may take its place.
         timeout_s: of one execution; what takes longer counts as that long.
         progress: gets a line for each step.
     """
@@ -62,7 +65,7 @@ class _Prover:
     results: dict[int, Comparison] = field(default_factory=dict)
     effects: dict[str, dict[int, Comparison]] = field(default_factory=dict)
     stale: set[int] = field(default_factory=set)
-    tried: list[str] = field(default_factory=list)  # the harmful ones in whose place others were looked for
+    harms: list[Harm] = field(default_factory=list)  # in whose place others were looked for
     accepted: set[int] = field(default_factory=set)  # statements that may be slower
 
     def prove(self) -> Proof:
@@ -200,7 +203,7 @@ class _Prover:
         told = f"statement {number + 1} slower: {harm.before_ms:,.1f} to {harm.after_ms:,.1f} ms"
         before, results, cost = list(self.kept), dict(self.results), self._total()
         self._drop(index, f"it makes {told}")
-        found = self._instead(index)
+        found = self._instead(self._harm_done(index, number))
         self._measure_changed()
         spared = self._weight(number) * (harm.after_ms - harm.before_ms)
         if self._total() - cost <= _WORTH * spared:
@@ -212,14 +215,25 @@ class _Prover:
         self.accepted.add(number)
         self.say(f"keep {index.ddl}: {self.reasons[index.ddl]}")
 
-    def _instead(self, index: BuiltIndex) -> list[BuiltIndex]:
-        """What is advised in the place of an index, of its table, and does good."""
-        if self.others is None or len(self.tried) == _MOST_TRIED:
+    def _harm_done(self, index: BuiltIndex, number: int) -> Harm:
+        ddl = next(ddl for ddl, built in self.built.items() if built is index)
+        if not index.names & set(names_read_whole(self.results[number].after)):
+            return Harm(ddl, index.table)
+        tables = read_tables(self.replica.connection)
+        plan = self.replica.logical_plan(self.advice.statements[number].text)
+        scans = read_scans(plan, {name: list(table.columns) for name, table in tables.items()})
+        own = {name for name, table in tables.items() if table.name == index.table}
+        read = {one for each in scans if f"{each.schema}.{each.table}" in own for one in each.needed}
+        return Harm(ddl, index.table, tuple(sorted(read)))
+
+    def _instead(self, harm: Harm) -> list[BuiltIndex]:
+        """What is advised in the place of a harmful index, of its table, and does good."""
+        if self.others is None or len(self.harms) == _MOST_TRIED:
             return []
-        self.tried.append(next(ddl for ddl, built in self.built.items() if built is index))
-        self.say(f"look for others in the place of {index.ddl}")
-        fresh = [each for each in self.others(self.tried).indexes if each.ddl not in self.built]
-        made = self._build([each for each in fresh if f" ON {index.table} " in each.ddl])
+        self.harms.append(harm)
+        self.say(f"look for others in the place of {harm.ddl}")
+        fresh = [each for each in self.others(self.harms).indexes if each.ddl not in self.built]
+        made = self._build([each for each in fresh if f" ON {harm.table} " in each.ddl])
         self.kept += made
         changed = self.stale.union(*(each.statements for each in fresh))
         self.stale = set()
