@@ -85,6 +85,44 @@ def test_a_function_on_a_column_is_told(shop: str) -> None:
     assert statement["text"].startswith("SELECT orders.id FROM orders WHERE date(orders.at)")
 
 
+BY_ROW = (
+    "SELECT id, (SELECT count(*) FROM orders AS others WHERE others.email = orders.email) AS n FROM orders"
+)
+NEWEST = "SELECT orders.id, orders.body FROM orders ORDER BY orders.body LIMIT %(param_1)s"
+
+
+def test_a_subquery_for_each_row_is_told(shop: str) -> None:
+    """A subquery that is to run once for each row is a finding, unless an index halves the whole."""
+    (found,) = [each for each in judge(shop, seen(BY_ROW)) if each.rule == "poor-plan"]
+    assert found.details["plan_rule"] == "correlated-subplan"
+    assert "once for each row" in found.what
+    assert judge(shop, seen(BY_ROW), advice=advised(BY_ROW, "CREATE INDEX ON orders (email)")) == []
+
+
+def test_a_sort_for_a_few_rows_is_told(shop: str) -> None:
+    """A sort of the whole table for one page is a finding, until the index advisor has looked at it."""
+    (found,) = [each for each in judge(shop, seen(NEWEST)) if each.rule == "poor-plan"]
+    assert (found.details["plan_rule"], found.cure) == (
+        "sort-before-limit",
+        "CREATE INDEX CONCURRENTLY ON orders (body)",
+    )
+    assert judge(shop, seen(NEWEST), advice=advised(NEWEST, "")) == []
+
+
+def test_all_plans_come_over_one_connection(shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many statements were observed, the server sees one more session."""
+    opened: list[str] = []
+    connect = psycopg.connect
+    monkeypatch.setattr(
+        psycopg, "connect", lambda *args, **options: opened.append("one") or connect(*args, **options)
+    )
+    planned = plan_observed(shop, seen(BY_DAY, "SELECT * FROM gone", BY_EMAIL, COUNT))
+    assert [each.text for each in planned] == [
+        text.replace("%(date_1)s", "$1").replace("%(email_1)s", "$1") for text in (BY_DAY, BY_EMAIL, COUNT)
+    ]
+    assert opened == ["one"]
+
+
 def test_the_same_cure_is_one_finding(shop: str) -> None:
     """Two statements that one index on the expression would serve are told once, with both."""
     (found,) = judge(shop, seen(BY_LOWER, BY_LOWER.replace("orders.id", "orders.at")))

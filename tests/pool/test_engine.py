@@ -26,6 +26,7 @@ from pitstop.pool import (
     session_factory,
 )
 from pitstop.scope import open_scope
+from pitstop.servers.process import wait_until
 
 CLIENTS = 20
 
@@ -69,27 +70,45 @@ async def test_every_waiting_task_is_served(database_url: str) -> None:
         assert status.waits >= CLIENTS - 2
 
 
-def test_no_thread_starves(sync_database_url: str) -> None:
-    """Threads that ask without a pause share two connections evenly."""
-    with threaded(sync_database_url, size=2, overflow=0) as engine:
-        served: Counter[int] = Counter()
-        stop = threading.Event()
+def test_no_thread_overtakes_those_that_wait(sync_database_url: str) -> None:
+    """Threads that ask again without a pause come after all that waited, whatever the machine has to do."""
+    with threaded(sync_database_url, size=1, overflow=0) as engine:
+        served: list[int] = []
 
         def client(number: int) -> None:
-            while not stop.is_set():
+            for _ in range(3):
+                with engine.connect() as connection:
+                    served.append(number)
+                    connection.execute(text("select 1"))
+
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+        with engine.connect():
+            for number, each in enumerate(threads, 1):
+                each.start()
+                assert wait_until(lambda: pool_status(engine).waiting == number, seconds=60)  # noqa: B023
+        for each in threads:
+            each.join(60)
+        assert served[:CLIENTS] == list(range(CLIENTS))
+        assert Counter(served) == dict.fromkeys(range(CLIENTS), 3)
+
+
+def test_no_thread_starves(sync_database_url: str) -> None:
+    """Twenty threads that ask for one of two connections without a pause all get it, as often as they ask."""
+    with threaded(sync_database_url, size=2, overflow=0) as engine:
+        served: Counter[int] = Counter()
+
+        def client(number: int) -> None:
+            for _ in range(20):
                 with engine.connect() as connection:
                     connection.execute(text("select 1"))
                 served[number] += 1
-                if served[number] == 20:
-                    stop.set()
 
         threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
         for each in threads:
             each.start()
         for each in threads:
-            each.join(60)
-        assert not any(each.is_alive() for each in threads)
-        assert min(served[number] for number in range(CLIENTS)) >= 5
+            each.join(120)
+        assert served == dict.fromkeys(range(CLIENTS), 20)
 
 
 async def hold(engine: AsyncEngine, held: asyncio.Semaphore, release: asyncio.Event) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pitstop.advisor.finding import Location
 from pitstop.advisor.indexes.workload import is_asked, planned_text
+from pitstop.advisor.skew import Skew, find_skews
 from pitstop.errors import PlanError
 from pitstop.postgres.explain import Plan
-from pitstop.postgres.explain.asking import ask
+from pitstop.postgres.explain.asking import Asker, open_asker
 from pitstop.postgres.fingerprint import fingerprint
 from pitstop.postgres.statements import StatementStats
 from pitstop.store import Observations, StatementTotals
@@ -27,7 +28,8 @@ class PlannedStatement:
     Attributes:
         text: SQL, its parameters written ``$1``.
         plan: generic where there are parameters; nothing was executed for it.
-        calls, total_ms: executions that were observed, and milliseconds in all of them.
+        calls, total_ms, rows: executions that were observed, milliseconds in and rows of all of them.
+        skews: parameters that one plan cannot fit.
         fingerprints: of the forms it was observed in.
         kind, scope, location: what ran it (``"request"``), its name and the line that took most of it;
             empty and None where only the server counted it.
@@ -41,6 +43,8 @@ class PlannedStatement:
     kind: str = ""
     scope: str = ""
     location: Location | None = None
+    rows: int = 0
+    skews: tuple[Skew, ...] = ()
 
 
 def plan_observed(
@@ -65,22 +69,36 @@ def plan_observed(
     slowest = sorted(found.items(), key=lambda item: -_total_ms(item[1]))[:_MOST_STATEMENTS]
     until = time.monotonic() + _MOST_S
     planned: list[PlannedStatement] = []
-    for text, same in slowest:
-        if time.monotonic() < until:
-            planned += _planned(url, text, same)
+    with open_asker(url) as asker:
+        for text, same in slowest:
+            if time.monotonic() < until:
+                planned += _planned(asker, text, same)
     return tuple(planned)
 
 
-def _planned(url: str, text: str, same: Sequence[StatementTotals | StatementStats]) -> list[PlannedStatement]:
+def _planned(
+    asker: Asker, text: str, same: Sequence[StatementTotals | StatementStats]
+) -> list[PlannedStatement]:
     try:
-        plan = ask(url, text, timeout_s=_ONE_S)
+        plan = asker.ask(text, timeout_s=_ONE_S)
     except PlanError:  # cut off in the record, or of a table that is gone
         return []
     first = max(same, key=lambda each: each.total_ms)
-    place = (first.scope_kind, first.scope, first.location) if isinstance(first, StatementTotals) else ()
-    fingerprints = frozenset(each.fingerprint for each in same)
-    calls = sum(each.calls for each in same)
-    return [PlannedStatement(text, plan, calls, _total_ms(same), fingerprints, *place)]
+    seen = first if isinstance(first, StatementTotals) else None
+    return [
+        PlannedStatement(
+            text,
+            plan,
+            sum(each.calls for each in same),
+            _total_ms(same),
+            frozenset(each.fingerprint for each in same),
+            kind=seen.scope_kind if seen else "",
+            scope=seen.scope if seen else "",
+            location=seen.location if seen else None,
+            rows=sum(max(each.rows, 0) for each in same),
+            skews=find_skews(asker, text, plan),
+        )
+    ]
 
 
 def _total_ms(same: Iterable[StatementTotals | StatementStats]) -> float:

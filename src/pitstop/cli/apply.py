@@ -135,7 +135,7 @@ class _Told:
         if news.kind == "begins" and news.step is not None:
             note = f"  -- {news.text}" if news.text else ""
             self._console.print(Text(f"{news.step.change.sql};{note}", style="bold"))
-            if news.step.revert is not None and news.step.change.sql.startswith("DROP"):
+            if news.step.revert is not None and not news.step.change.sql.startswith("CREATE"):
                 self._console.print(Text(f"    to take it back: {news.step.revert.sql};", style="dim"))
         elif news.kind == "progress":
             self._progress(news)

@@ -23,7 +23,9 @@ OTHER_DSN = Annotated[str | None, typer.Option("--dsn", help="The same, as an op
 DDL = Annotated[
     str | None,
     typer.Option(
-        metavar="FILE", help="SQL: CREATE, DROP or REINDEX INDEX, CREATE EXTENSION, or a plan; - is stdin."
+        metavar="FILE",
+        help="SQL: CREATE, DROP or REINDEX INDEX, CREATE EXTENSION or STATISTICS, settings of a table, or "
+        "a plan; - is stdin.",
     ),
 ]
 INDEXES = Annotated[

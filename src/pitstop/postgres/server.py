@@ -72,6 +72,7 @@ class ServerState:
         has_statements: whether ``pg_stat_statements`` can be installed.
         timed, requested: checkpoints by the clock, and those that were asked for.
         wal_bytes: written to the write-ahead log.
+        is_standby: whether it follows another server.
     """
 
     settings: dict[str, Setting]
@@ -92,6 +93,7 @@ class ServerState:
     timed: int
     requested: int
     wal_bytes: int
+    is_standby: bool = False
 
     def number(self, name: str) -> float:
         """The value of a setting; bytes where its unit is one of memory."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pitstop.schema.name import Name, quoted
+from pitstop.schema.table_change import TableChange
 
 __all__ = [
     "Analyze",
@@ -140,4 +141,6 @@ class Analyze:
         return f"ANALYZE {self.table}"
 
 
-Change: TypeAlias = CreateIndex | DropIndex | ReindexIndex | AttachIndex | CreateExtension | Analyze
+Change: TypeAlias = (
+    CreateIndex | DropIndex | ReindexIndex | AttachIndex | CreateExtension | Analyze | TableChange
+)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from psycopg import errors
 
@@ -32,32 +31,20 @@ from pitstop.schema.state import (
     shape_as_made,
     table_state,
 )
+from pitstop.schema.step import State, Step
+from pitstop.schema.table_change import (
+    CreateStatistics,
+    DropStatistics,
+    SetOptions,
+    SetStatistics,
+)
+from pitstop.schema.table_step import table_step
 
-__all__ = ["Plan", "Step", "make_plan", "reverted"]
+__all__ = ["Plan", "make_plan", "reverted"]
 
-State = Literal["to do", "rebuild", "done"]
-_Steps = AsyncIterator["Step"]
+_Steps = AsyncIterator[Step]
 
 _LEFT = "a build that was broken off left it invalid"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One statement.
-
-    Attributes:
-        change: what it changes.
-        state: ``"to do"``, ``"done"`` already, or ``"rebuild"``: a broken-off build left an invalid index.
-        note: why, in words.
-        revert: what takes it back; None where nothing has to or can.
-        shape: of an index, as PostgreSQL writes it; empty where it could not be asked yet.
-    """
-
-    change: Change
-    state: State = "to do"
-    note: str = ""
-    revert: Change | None = None
-    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +97,22 @@ def _taken_back(written: Written) -> Iterable[Written]:
             named = made if made.name else replace(made, name=index_name(made.table.name, made.rest))
             yield Written(DropIndex(named.index, made_by=named))
         case DropIndex(index=index, leftover=False):
-            if written.revert is None:
-                raise ChangeRefused(
-                    f"nobody wrote down what the index {index} was: give the output of `pitstop plan`, "
-                    f"where a line {REVERT.strip()!r} follows each DROP INDEX"
-                )
-            yield Written(written.revert, revert=written.change)
+            yield _written_down(written, f"the index {index}")
+        case SetOptions(table=table) | SetStatistics(table=table):
+            yield _written_down(written, f"set on {table}")
+        case CreateStatistics() as made:
+            yield Written(DropStatistics(made.named))
+        case DropStatistics(name=name):
+            yield _written_down(written, f"the statistics {name}")
+
+
+def _written_down(written: Written, what: str) -> Written:
+    if written.revert is None:
+        raise ChangeRefused(
+            f"nobody wrote down what {what} was: give the output of `pitstop plan`, where a line "
+            f"{REVERT.strip()!r} follows each such statement"
+        )
+    return Written(written.revert, revert=written.change)
 
 
 async def _steps(connection: Connection, written: Written, before: Sequence[Step]) -> _Steps:
@@ -135,8 +132,11 @@ async def _steps(connection: Connection, written: Written, before: Sequence[Step
             yield Step(change, "done" if there else "to do", "is installed" * there)
         case Analyze() as change:
             table = (await table_state(connection, change.table)).name
-            built = any(isinstance(step.change, CreateIndex) and step.state != "done" for step in before)
+            gathered = CreateIndex | CreateStatistics | SetStatistics
+            built = any(isinstance(step.change, gathered) and step.state != "done" for step in before)
             yield await _analysis(connection, Analyze(table), built=built)
+        case change:
+            yield await table_step(connection, change)
 
 
 async def _creation(connection: Connection, change: CreateIndex, *, extensions: bool) -> _Steps:

@@ -18,6 +18,7 @@ from pitstop.schema.change import (
     ReindexIndex,
 )
 from pitstop.schema.name import MAX_BYTES, NAME, Name, unquoted
+from pitstop.schema.table_change import parse_table_change
 
 __all__ = ["REVERT", "Written", "parse_change", "read_script"]
 
@@ -38,6 +39,19 @@ _FORMS = {
     "analyze": rf"ANALYZE\s+{_TABLE}",
 }
 _PATTERNS = {kind: re.compile(form, re.IGNORECASE | re.DOTALL) for kind, form in _FORMS.items()}
+
+
+_ADDS = r"ALTER\s+TABLE\b.*\bADD\s+"
+_REASONS = {  # the first that fits is told
+    _ADDS + r"(?:CONSTRAINT\s+\S+\s+)?(?:FOREIGN|CHECK)\b": "it keeps writers waiting, of both tables "
+    "where it is a foreign key, and all who queue behind them",
+    _ADDS
+    + r"(?:CONSTRAINT|PRIMARY|UNIQUE|EXCLUDE)\b": "it builds an index while nobody may write: make that "
+    "first, by CREATE UNIQUE INDEX",
+    r"ALTER\s+TABLE\b": "it takes a lock that keeps readers waiting, too, and may write the table anew",
+    r"(?:VACUUM\s*(?:\([^)]*\bFULL\b|FULL\b)|CLUSTER\b)": "it writes the table anew, and nobody may read "
+    "it meanwhile",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +78,10 @@ def parse_change(statement: str) -> Change:
         match = pattern.fullmatch(text)
         if match is not None:
             return _made(kind, match.groupdict())
-    raise ChangeRefused(
-        f"cannot carry out {_short(text)!r} on a live database: only CREATE INDEX, DROP INDEX and "
-        "REINDEX INDEX of one index, ALTER INDEX ... ATTACH PARTITION, CREATE EXTENSION and ANALYZE of one "
-        "table can be; "
-        "write a migration for it"
-    )
+    change = parse_table_change(text)
+    if change is None:
+        raise ChangeRefused(f"cannot carry out {_short(text)!r} on a live database: {_why_not(text)}")
+    return change
 
 
 def read_script(text: str) -> list[Written]:
@@ -110,6 +122,17 @@ def _made(kind: str, found: dict[str, Any]) -> Change:
             return CreateExtension(name.name, name.schema)
         case _:
             return Analyze(name)
+
+
+def _why_not(text: str) -> str:
+    for begin, reason in _REASONS.items():
+        if re.match(begin, text, re.IGNORECASE | re.DOTALL):
+            return f"{reason}; write a migration for it"
+    return (
+        "only CREATE INDEX, DROP INDEX and REINDEX INDEX of one index, ALTER INDEX ... ATTACH PARTITION, "
+        "CREATE EXTENSION, CREATE STATISTICS and ANALYZE of one table, and ALTER TABLE ... SET (...), ALTER "
+        "COLUMN ... SET STATISTICS and VALIDATE CONSTRAINT can be; write a migration for it"
+    )
 
 
 def _verify_length(name: str) -> None:

@@ -5,6 +5,7 @@ from importlib import resources
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import class_row, dict_row
 
 from pitstop.errors import ApplyFailed, ChangeRefused
@@ -31,6 +32,7 @@ __all__ = [
 Connection = psycopg.AsyncConnection[Any]
 
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+_STOPPED = (errors.QueryCanceled, errors.AdminShutdown, errors.CrashShutdown)
 _COPY = Name("pitstop_shape", "pg_temp")
 _TABLE = (
     "select nspname, relname, relkind::text from pg_class "
@@ -178,7 +180,7 @@ async def shape_as_made(connection: Connection, change: CreateIndex) -> Shape:
 
     Raises:
         ChangeRefused: PostgreSQL does; the cause is its error.
-        ApplyFailed: somebody holds the table locked.
+        ApplyFailed: somebody holds the table locked, or stopped the question.
     """
     copy = CreateIndex(_COPY, change.rest, "pitstop_shape_index", unique=change.unique, only=True)
     question = (
@@ -191,10 +193,12 @@ async def shape_as_made(connection: Connection, change: CreateIndex) -> Shape:
             await connection.execute(f"CREATE TEMPORARY TABLE pitstop_shape (LIKE {change.table})".encode())
             await connection.execute(copy.sql.replace(" ONLY ", " ", 1).encode())
             row = await (await connection.execute(question, [str(_COPY)])).fetchone()
-    except psycopg.errors.LockNotAvailable as error:
+    except errors.LockNotAvailable as error:
         raise ApplyFailed(f"{change.table} is locked by somebody else: try again later") from error
     except psycopg.Error as error:
-        reason = error.diag.message_primary or str(error)
+        reason = error.diag.message_primary or " ".join(str(error).split())
+        if error.sqlstate is None or isinstance(error, _STOPPED):
+            raise ApplyFailed(f"{change.sql!r} was not begun: {reason}") from error
         raise ChangeRefused(f"postgresql refuses {change.sql!r}: {reason}") from error
     if row is None:
         raise ChangeRefused(f"{change.sql!r} makes no index")

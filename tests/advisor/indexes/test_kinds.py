@@ -9,6 +9,7 @@ from pitstop.advisor.indexes import WorkloadStatement, advise
 from pitstop.advisor.whatif import WhatIf
 
 Copy = Callable[..., WhatIf]
+Connection = psycopg.Connection[tuple[object, ...]]
 
 KINDS = {
     "composite": (
@@ -70,6 +71,58 @@ def test_each_kind_is_found(kind: str, copy: Copy) -> None:
     assert told.cost_after < told.cost_before / 3
     assert told.indexes == (index.ddl,)
     assert index.statements == (0,)
+
+
+POSTS = """
+SET synchronous_commit = on;
+CREATE TABLE posts (
+    id int PRIMARY KEY, user_id int, title text, body text, is_published boolean, created_at timestamptz
+);
+INSERT INTO posts
+SELECT i, i % 1000, 'title ' || i, repeat(md5(i::text), 12), i % 10 <> 0,
+       '2026-01-01'::timestamptz + i * interval '1 minute'
+  FROM generate_series(1, 20000) AS i;
+VACUUM ANALYZE posts
+"""
+NARROW = {
+    "flag": ("SELECT id FROM posts WHERE is_published", "(id) WHERE is_published"),
+    "two": ("SELECT title, id FROM posts WHERE is_published", "(id) INCLUDE (title) WHERE is_published"),
+    "counted": ("SELECT count(*) FROM posts WHERE is_published", "(is_published) WHERE is_published"),
+    "wide": ("SELECT count(*) FROM posts WHERE body IS NOT NULL", "(is_published) WHERE (body IS NOT NULL)"),
+    "grouped": ("SELECT user_id, count(*) FROM posts GROUP BY user_id", "(user_id)"),
+    "whole": ("SELECT title FROM posts", "(title)"),
+    "unlike": ("SELECT id FROM posts WHERE user_id <> 7", "(id) INCLUDE (user_id)"),
+    "range": (
+        "SELECT user_id FROM posts WHERE created_at > '2026-01-02'",
+        "(created_at) INCLUDE (user_id)",
+    ),
+    "order": ("SELECT id FROM posts WHERE is_published ORDER BY id", "(id) INCLUDE (is_published)"),
+}
+
+
+@pytest.mark.parametrize("what", NARROW)
+def test_few_columns_of_most_rows_come_out_of_an_index(what: str, shop: Connection, copy: Copy) -> None:
+    """Where most rows of a wide table are wanted, but few columns, an index takes the place of the table."""
+    for each in POSTS.split(";"):
+        shop.execute(each)
+    statement, expected = NARROW[what]
+    advice = advise(copy(), [WorkloadStatement(statement)])
+    assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.posts {expected}"]
+    assert advice.statements[0].cost_after < advice.statements[0].cost_before / 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM users WHERE deleted_at IS NULL",
+        "SELECT id, bio FROM users WHERE deleted_at IS NULL",
+        "SELECT user_id FROM orders WHERE status <> 'done' FOR UPDATE",
+        "SELECT id FROM users",
+    ],
+)
+def test_what_an_index_would_only_repeat_stays_in_the_table(statement: str, copy: Copy) -> None:
+    """Whole rows, wide columns, locked rows and what an index has already bring no further index."""
+    assert advise(copy(), [WorkloadStatement(statement)]).indexes == ()
 
 
 def test_either(copy: Copy) -> None:

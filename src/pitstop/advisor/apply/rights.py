@@ -6,7 +6,18 @@ import psycopg
 
 from pitstop.advisor.apply.session import query_text
 from pitstop.errors import ChangeRefused
-from pitstop.schema import AttachIndex, CreateIndex, DropIndex, Name, Plan, Step
+from pitstop.schema import (
+    AttachIndex,
+    CreateIndex,
+    CreateStatistics,
+    DropIndex,
+    Name,
+    Plan,
+    SetOptions,
+    SetStatistics,
+    Step,
+    ValidateConstraint,
+)
 
 __all__ = ["verify_rights"]
 
@@ -31,5 +42,9 @@ def _changed(step: Step) -> Name | None:
     """Whose owner has to be the user; what is built anew or analysed, others may be allowed to."""
     match step.change:
         case CreateIndex(table=name) | DropIndex(index=name) | AttachIndex(parent=name):
+            return name
+        case SetOptions(table=name) | SetStatistics(table=name) | ValidateConstraint(table=name):
+            return name
+        case CreateStatistics(table=name):
             return name
     return None

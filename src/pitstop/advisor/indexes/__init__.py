@@ -1,7 +1,9 @@
 """Index advice for a whole workload, asked of a copy of the database's statistics."""
 
 from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, Advisor, advise
-from pitstop.advisor.indexes.proof import IndexEffect, Proof, ProvenIndex, ProvenStatement, prove
+from pitstop.advisor.indexes.harm import Harm
+from pitstop.advisor.indexes.proof import prove
+from pitstop.advisor.indexes.proven import IndexEffect, Proof, ProvenIndex, ProvenStatement
 from pitstop.advisor.indexes.workload import (
     WorkloadStatement,
     observed_statements,
@@ -15,6 +17,7 @@ __all__ = [
     "AdvisedIndex",
     "AdvisedStatement",
     "Advisor",
+    "Harm",
     "IndexEffect",
     "Proof",
     "ProvenIndex",

@@ -58,6 +58,13 @@ class Candidate:
         where = f" WHERE {self.predicate}" if self.predicate else ""
         return f"CREATE INDEX ON {self.table} {using}({', '.join(self.keys)}){include}{where}"
 
+    def holds(self, columns: Iterable[str]) -> bool:
+        """Whether all of these columns can be read in it alone."""
+        keys = [
+            key.partition(" ")[0] for key in self.keys
+        ]  # without direction; an expression is no column's name
+        return {*columns} <= {*keys, *self.include}
+
 
 def candidates_of(scan: Scan, table: Table, *, share: Share) -> list[Candidate]:
     """The indexes that could help a scan, each once, in an order that does not depend on chance.
@@ -69,10 +76,12 @@ def candidates_of(scan: Scan, table: Table, *, share: Share) -> list[Candidate]:
     """
     if table.rows < _LEAST_ROWS:
         return []
+    ordered = list(_ordered(scan, table, share))
     found = chain(
-        _ordered(scan, table, share),
+        ordered,
         *(_ordered(_arm(scan, side), table, share) for sides in scan.alternatives for side in sides),
         _special(scan, table),
+        _narrow(scan, table, ordered),
     )
     return list(dict.fromkeys(found))
 
@@ -104,9 +113,34 @@ def _ordered(scan: Scan, table: Table, share: Share) -> Iterator[Candidate]:
         rest = [each for each in scan.clauses if each not in predicate]
         narrowed = Scan(scan.schema, scan.table, scan.alias, rest, [], scan.orders, scan.needed, scan.locked)
         text = " AND ".join(each.text for each in predicate)
-        lists = list(_key_lists(narrowed, table)) or [(predicate[0].subject,)]
+        lists = list(_key_lists(narrowed, table)) or [_untold(scan, predicate, table)[:1]]
         for keys in lists:
             yield from _forms(keys, scan, table, text, [each.subject for each in predicate])
+
+
+def _narrow(scan: Scan, table: Table, others: Sequence[Candidate]) -> Iterator[Candidate]:
+    """An index in the place of the table, where few columns of most rows are asked for and no other has them.
+
+    A condition without a value may be its predicate, however many rows fit it.
+    """
+    if scan.locked or any({*scan.needed} <= {*each.keys, *each.include} for each in others):
+        return
+    sure = [each for each in scan.clauses if each.constant and each.kind in ("null", "true")]
+    for predicate in [sure, []] if sure else [[]]:
+        text = " AND ".join(sorted(each.text for each in predicate)) or None
+        for names in dict.fromkeys((_untold(scan, predicate, table), tuple(scan.needed))):
+            if names and _worth_holding(names, table):
+                first, *rest = (each for each in table.columns if each in names)
+                yield Candidate(table.name, (first,), tuple(sorted(rest)), text)
+
+
+def _untold(scan: Scan, predicate: Sequence[Clause], table: Table) -> tuple[str, ...]:
+    """The columns that are asked for beside a predicate; if none is, the narrowest there is."""
+    implied = {each.subject for each in predicate}
+    names = tuple(each for each in scan.needed if each not in implied)
+    if names or not predicate:
+        return names
+    return (min(table.columns.values(), key=lambda each: (each.width, each.name not in implied)).name,)
 
 
 def _key_lists(scan: Scan, table: Table) -> list[tuple[str, ...]]:
@@ -140,7 +174,10 @@ def _forms(
     """An index, and the same with what is needed besides; what the predicate tells is not."""
     yield Candidate(table.name, keys, predicate=predicate)
     inside = {found[0] for key in keys for found in [_NAME.match(key)] if found}
-    if scan.locked or not all(_NAME.match(key) for key in keys) or _is_unique(keys[0], table):
+    equal = {each.subject for each in scan.clauses if each.kind in ("equal", "list")}
+    if scan.locked or not all(_NAME.match(key) for key in keys):
+        return
+    if keys[0] in equal and _is_unique(keys[0], table):
         return
     rest = sorted(each for each in scan.needed if each not in inside)
     for names in dict.fromkeys([tuple(each for each in rest if each not in implied), tuple(rest)]):

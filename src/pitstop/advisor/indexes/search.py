@@ -2,10 +2,9 @@
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from pitstop.advisor.indexes.pricing import Pricing
-from pitstop.advisor.whatif import Hypothetical
 
 __all__ = ["geometric_mean", "search"]
 
@@ -16,6 +15,7 @@ _INCLUDED_WEIGHT = 10 * math.log(2)  # a tenth of it, where the keys alone would
 _WORTH_ANY_SIZE = math.log(4)  # what quarters it may be as large as it is
 
 Bundle = tuple[int, ...]
+_Entry = tuple[float, int, int, str, Bundle, int]
 Merge = Callable[[Sequence[int]], list[tuple[tuple[int, int], int]]]
 Thin = Callable[[int], int | None]
 
@@ -24,7 +24,7 @@ def search(pricing: Pricing, *, merge: Merge, thin: Thin) -> list[int]:
     """Take what gains most, again and again; then put back what the others made superfluous or is too large.
 
     A candidate's gain seldom grows when others are taken, so one is priced anew only when it is next in
-    line (lazy greedy: Minoux 1978). Equal gains are decided by size and text, never by chance.
+    line (lazy greedy: Minoux 1978). Equal gains are decided by size and the shorter text, never by chance.
 
     Args:
         pricing: of the workload.
@@ -46,7 +46,7 @@ def _grow(pricing: Pricing) -> list[int]:
     heapq.heapify(queue)
     taken, gain = 0, 0.0
     while queue:
-        worth, _, _, bundle, priced = heapq.heappop(queue)
+        worth, *_, bundle, priced = heapq.heappop(queue)
         fresh = [each for each in bundle if each not in chosen]
         if not fresh or -worth < _LEAST_GAIN * len(fresh):
             continue
@@ -68,13 +68,10 @@ def _bundles(pricing: Pricing) -> list[Bundle]:
     return list(dict.fromkeys([*((number,) for number in range(len(pricing.candidates))), *pairs]))
 
 
-def _entry(pricing: Pricing, worth: float, bundle: Bundle, taken: int) -> tuple[float, int, str, Bundle, int]:
+def _entry(pricing: Pricing, worth: float, bundle: Bundle, taken: int) -> _Entry:
     made = [pricing.candidates[each] for each in bundle]
-    return -round(worth, 9), sum(each.size_bytes for each in made), _text(made), bundle, taken
-
-
-def _text(made: Iterable[Hypothetical]) -> str:
-    return "\n".join(each.ddl for each in made)
+    text = "\n".join(each.ddl for each in made)
+    return -round(worth, 9), sum(each.size_bytes for each in made), len(text), text, bundle, taken
 
 
 def _swap(pricing: Pricing, chosen: list[int]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from pitstop.advisor.whatif import BuiltIndex, Replica, Run
 from pitstop.statistics import Ratio, paired_ratio
 
-__all__ = ["Comparison", "Subject", "compare", "index_names", "uses"]
+__all__ = ["Comparison", "Subject", "compare", "index_names", "names_read_whole", "uses"]
 
 _MOST_ROUNDS, _LEAST_ROUNDS = 9, 3
 _BUDGET_MS = 4_000.0  # of one statement in one state
@@ -16,6 +16,7 @@ _QUICK_MS = 20.0  # what takes less is run several times in a round
 _MOST_REPEATS = 5
 _SHARE = 0.05
 _CLEAR = 2.0  # a factor that needs no interval
+_WIDE = 1.5  # from one end of an interval to the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,23 @@ class Comparison:
         limit = 1.0 if self.ratio.low is not None else _CLEAR
         above = self.ratio.value > 1 + _SHARE and self.after_ms > self.before_ms * (1 + _SHARE)
         return self._may_differ and (self.ratio.low or self.ratio.value) > limit and above
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it may well be faster, and the times vary too much to tell."""
+        low, high = self.ratio.low, self.ratio.high
+        if low is None or high is None or not self._may_differ or self.is_faster or self.is_slower:
+            return False
+        return low < 1 - _SHARE and (self.ratio.value < 1 - _SHARE or high > _WIDE * low)
+
+    @property
+    def noise(self) -> str:
+        """How much the times vary, in words."""
+        low, high = self.ratio.low or 0.0, self.ratio.high or 0.0
+        return (
+            f"too noisy: {self.before_ms:,.1f} to {self.after_ms:,.1f} ms, anything between {low:.2f} and "
+            f"{high:.2f} times as long; try again on a quiet machine"
+        )
 
     @property
     def saved_ms(self) -> float:
@@ -133,6 +151,15 @@ def uses(plan: dict[str, Any], index: BuiltIndex) -> bool:
 def index_names(plan: dict[str, Any]) -> Iterator[str]:
     """The indexes that a plan reads, as it calls them."""
     return (node["Index Name"] for node in _walk(plan) if "Index Name" in node)
+
+
+def names_read_whole(plan: dict[str, Any]) -> Iterator[str]:
+    """The indexes that a plan reads from end to end in the place of their tables."""
+    return (
+        node["Index Name"]
+        for node in _walk(plan)
+        if node["Node Type"] == "Index Only Scan" and "Index Cond" not in node
+    )
 
 
 def _round(

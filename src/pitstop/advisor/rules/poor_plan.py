@@ -16,6 +16,8 @@ __all__ = ["examine", "told"]
 RULE = "poor-plan"
 _LEAST_COST = 100.0  # planner units, about a millisecond
 _SQL_CHARS = 110
+_INDEXED = ("filtered-scan", "sort-before-limit")
+_CURED = ("correlated-subplan", "sort-on-disk")  # once the index is there, the plan is another one
 
 
 def examine(evidence: "Evidence") -> Iterable[Finding]:
@@ -53,10 +55,12 @@ def _is_known(evidence: "Evidence", statement: "PlannedStatement", found: "PlanF
     asked = evidence.indexes
     if asked is None or asked.advice is None:
         return False
-    if found.rule == "filtered-scan":
+    if found.rule in _INDEXED:
         return True  # the advisor has weighed every index for it
     expression = str(found.details.get("expression", ""))
     ddls = [ddl for each in sorted(statement.fingerprints) for ddl in asked.cures(each)]
+    if found.rule in _CURED:
+        return bool(ddls)
     return bool(expression) and any(expression in ddl for ddl in ddls)
 
 

@@ -21,11 +21,17 @@ def apply_tuning(url: str, tuning: Tuning) -> None:
 
     Raises:
         SettingsError: the address is not one of PostgreSQL.
-        ServerError: the server refused; settings before the one that the message names are written.
+        ServerError: it is a standby; or it refused, and settings before the one that the message names are
+            written.
     """
     done = "nothing"
     try:
         with psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=_TIMEOUT_S) as connection:
+            if connection.execute("select pg_is_in_recovery()").fetchone() == (True,):
+                raise ServerError(
+                    f"{place(url)} is a standby, whose settings go by those of its primary: apply there, "
+                    "and set here by hand what --format sql prints"
+                )
             for each in tuning.advice:
                 connection.execute(statement(each).encode())
                 done = each.name

@@ -1,6 +1,6 @@
 """The whole of the advice for one machine, with or without a server to look at."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pitstop.errors import SettingsError
@@ -15,6 +15,7 @@ __all__ = ["Tuning", "tune"]
 _CONNECTIONS: dict[Load, int] = {"web": 100, "oltp": 100, "mixed": 100, "warehouse": 40}
 _RESOURCES = "PostgreSQL documentation, Resource Consumption"
 _DAY_S = 86_400.0
+_FOLLOWED = ("max_connections", "max_worker_processes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Tuning:
             memory = replace(memory, **{name: getattr(now, name) for name in kept})
             if "max_parallel_workers" in names:
                 memory = replace(memory, parallel_workers=now.parallel_workers)
+            if "max_connections" in names:
+                memory = replace(memory, connections=now.connections)
         advice = tuple(each for each in self.advice if each.name not in names)
         return replace(self, advice=advice, memory=memory)
 
@@ -82,7 +85,15 @@ def tune(machine: Machine, server: ServerState | None = None, *, connections: in
         *wal.advise(machine, server),
     ]
     advice = tuple(kept for each in everything if (kept := each.against(server)) is not None)
-    return Tuning(machine, advice, memory, current, tuple(_notes(machine, memory, server, current, asked)))
+    notes = tuple(_notes(machine, memory, server, current, asked))
+    tuning = Tuning(machine, advice, memory, current, notes)
+    return tuning.without(_lowered(server, advice)) if server is not None and server.is_standby else tuning
+
+
+def _lowered(server: ServerState, advice: Iterable[Advice]) -> set[str]:
+    """What must not be lower on a standby than on its primary: it would not start again."""
+    found = {each.name: each.number or 0.0 for each in advice if each.name in _FOLLOWED}
+    return {name for name, number in found.items() if number < server.number(name)}
 
 
 def _plan(
@@ -153,6 +164,11 @@ def _notes(
         yield (
             f"{asked} connections do not fit into the memory: {memory.connections} do; "
             "put PgBouncer in between, or give each worker a smaller pool"
+        )
+    if server is not None and server.is_standby:
+        yield (
+            "this is a standby: it needs max_connections and max_worker_processes no lower than its primary "
+            "has them, or it does not start; they are lowered on the primary first, and raised here first"
         )
     if current is not None and current.worst_bytes > machine.ram_bytes:
         yield "as it is set, the worst case is larger than the memory: the system may kill the server"

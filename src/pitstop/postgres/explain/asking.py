@@ -6,6 +6,9 @@ a read-only transaction with a time limit that is always rolled back.
 
 import re
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -16,7 +19,9 @@ from pitstop.postgres.explain.judging import count
 from pitstop.postgres.explain.plan import Plan, parse
 from pitstop.postgres.fingerprint import TOKEN
 
-__all__ = ["ask", "numbered"]
+__all__ = ["Asker", "ask", "numbered", "open_asker"]
+
+_Connection: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 
 _CONNECT_S = 5
 _NAME, _PREPARE = "pitstop_{}", "PREPARE {} AS "
@@ -46,20 +51,68 @@ def ask(url: str, statement: str, *, analyze: bool = False, timeout_s: float = 3
         ServerNotFound: nobody answers at the address.
         SettingsError: the address is not one of PostgreSQL.
     """
-    statement = _bare(statement)
-    try:
-        connection = psycopg.connect(libpq_url(url), connect_timeout=_CONNECT_S)
-    except psycopg.Error as error:
-        raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
-    with connection:
+    with open_asker(url) as asker:
+        return asker.ask(statement, analyze=analyze, timeout_s=timeout_s)
+
+
+class Asker:
+    """Asks for one plan after another, each in a transaction of its own.
+
+    Args:
+        connection: nobody else uses it.
+    """
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
         connection.read_only = True
+
+    def ask(self, statement: str, *, analyze: bool = False, timeout_s: float = 30.0) -> Plan:
+        """As the function :func:`ask`."""
+        statement = _bare(statement)
         try:
-            document = _explain(connection, statement, analyze=analyze, timeout_s=timeout_s)
+            document = _explain(self._connection, statement, analyze=analyze, timeout_s=timeout_s)
         except psycopg.Error as error:
             raise _refusal(error, statement, timeout_s) from error
         finally:
-            connection.rollback()
-    return parse(document)
+            if not self._connection.closed:
+                self._connection.rollback()
+        return parse(document)
+
+    def query(
+        self, text: str, arguments: Sequence[object], *, timeout_s: float = 30.0
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a question of ours about the catalog, in a transaction of its own.
+
+        Raises:
+            PlanError: the server refuses it.
+        """
+        try:
+            _limit(self._connection, timeout_s)
+            return self._connection.execute(text.encode(), arguments).fetchall()
+        except psycopg.Error as error:
+            raise _refusal(error, text, timeout_s) from error
+        finally:
+            if not self._connection.closed:
+                self._connection.rollback()
+
+
+@contextmanager
+def open_asker(url: str) -> Iterator[Asker]:
+    """Connect once for many plans.
+
+    Args:
+        url: ``postgresql://...``, with or without a driver name.
+
+    Raises:
+        ServerNotFound: nobody answers at the address.
+        SettingsError: the address is not one of PostgreSQL.
+    """
+    try:
+        connection: _Connection = psycopg.connect(libpq_url(url), connect_timeout=_CONNECT_S)
+    except psycopg.Error as error:
+        raise ServerNotFound(f"cannot reach the database: {' '.join(str(error).split())}") from error
+    with connection:
+        yield Asker(connection)
 
 
 def numbered(text: str) -> str:
@@ -89,13 +142,9 @@ def _bare(statement: str) -> str:
     return text
 
 
-def _explain(
-    connection: "psycopg.Connection[tuple[object, ...]]", statement: str, *, analyze: bool, timeout_s: float
-) -> object:
+def _explain(connection: _Connection, statement: str, *, analyze: bool, timeout_s: float) -> object:
     version = connection.info.server_version
-    limit = f"{max(round(timeout_s * 1000), 1)}ms"
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
-    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
+    _limit(connection, timeout_s)
     if version >= 120_000:
         connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     name = _NAME.format(uuid.uuid4().hex[:12])
@@ -116,6 +165,12 @@ def _explain(
     row = connection.execute(f"EXPLAIN ({', '.join(options)}) EXECUTE {name}{values}".encode()).fetchone()
     connection.execute(f"DEALLOCATE {name}".encode())
     return row[0] if row else None
+
+
+def _limit(connection: _Connection, timeout_s: float) -> None:
+    limit = f"{max(round(timeout_s * 1000), 1)}ms"
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(limit))
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(limit))
 
 
 def _refusal(error: psycopg.Error, statement: str, timeout_s: float) -> PlanError:

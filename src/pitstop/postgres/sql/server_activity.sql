@@ -17,5 +17,6 @@ select current_setting('server_version_num')::int as version,
            as idle_in_transaction,
        (select coalesce(max(extract(epoch from now() - state_change)), 0)::float8 from pg_stat_activity
          where state like 'idle in transaction%') as longest_idle_in_transaction_s,
-       exists (select from pg_available_extensions where name = 'pg_stat_statements') as has_statements
+       exists (select from pg_available_extensions where name = 'pg_stat_statements') as has_statements,
+       pg_is_in_recovery() as is_standby
   from pg_stat_database

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pitstop.postgres.explain.conditions import read_conditions
+from pitstop.postgres.explain.estimates import limit_above
 from pitstop.postgres.explain.finding import Finding
 from pitstop.postgres.explain.judging import count, index_ddl, judge
 from pitstop.postgres.explain.node import Node
@@ -26,8 +27,12 @@ _COLUMN = re.compile(
 def examine(plan: "Plan") -> Iterable[Finding]:
     """One finding for each top-N sort of 1,000 rows or more, ten times as many as it keeps.
 
+    Without ``ANALYZE`` one where so many rows of one table are expected and an index could have the order.
     Details: ``rows_sorted``, ``rows_kept``, ``sort_key``.
     """
+    if not plan.is_analyzed:
+        yield from _examine_estimates(plan)
+        return
     for node in plan.nodes():
         if node.node_type != "Sort" or node.text("Sort Method") != "top-N heapsort" or not node.inputs:
             continue
@@ -44,6 +49,30 @@ def examine(plan: "Plan") -> Iterable[Finding]:
             f"keep {kept:,.0f}",
             cure=_index(node, source) or _BY_HAND,
             rows_sorted=source.total_rows,
+            rows_kept=kept,
+            sort_key=node.text("Sort Key"),
+        )
+
+
+def _examine_estimates(plan: "Plan") -> Iterable[Finding]:
+    for node in plan.nodes():
+        limit = limit_above(node) if node.node_type == "Sort" and node.inputs else None
+        if limit is None:
+            continue
+        source, kept = node.inputs[0], limit.estimated_rows or 1.0
+        expected = source.estimated_rows or 0.0
+        index = _index(node, source)
+        if not index or expected < max(_MANY_ROWS, _TIMES * kept):
+            continue
+        yield judge(
+            plan,
+            RULE,
+            node,
+            saving_ms=0.0,
+            why=f"about {count(expected, 'row')} are to be read and sorted by {node.text('Sort Key')} to "
+            f"keep {kept:,.0f}",
+            cure=index,
+            rows_sorted=expected,
             rows_kept=kept,
             sort_key=node.text("Sort Key"),
         )
