@@ -20,7 +20,7 @@ Others = Callable[[Sequence[Harm]], Advice]
 
 _TIMEOUT_S = 20.0
 _WORTH = 10  # times what an index costs a statement, to stay all the same
-_MOST_TRIED = 5  # advices in the place of harmful indexes
+_MOST_TRIED = 5  # times that others are looked for
 _SLOWER_MS = 1.0
 _HARM = 1.05
 
