@@ -96,7 +96,7 @@ NARROW = {
         "SELECT user_id FROM posts WHERE created_at > '2026-01-02'",
         "(created_at) INCLUDE (user_id)",
     ),
-    "order": ("SELECT id FROM posts WHERE is_published ORDER BY id", "(id) INCLUDE (is_published)"),
+    "order": ("SELECT id FROM posts WHERE is_published ORDER BY id", "(id) WHERE is_published"),
 }
 
 
@@ -104,11 +104,55 @@ NARROW = {
 def test_few_columns_of_most_rows_come_out_of_an_index(what: str, shop: Connection, copy: Copy) -> None:
     """Where most rows of a wide table are wanted, but few columns, an index takes the place of the table."""
     for each in POSTS.split(";"):
-        shop.execute(each)
+        shop.execute(each.encode())
     statement, expected = NARROW[what]
     advice = advise(copy(), [WorkloadStatement(statement)])
     assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.posts {expected}"]
     assert advice.statements[0].cost_after < advice.statements[0].cost_before / 2
+
+
+PARTITIONED = """
+SET synchronous_commit = on;
+CREATE TABLE log (id int, store int, at timestamptz, note text) PARTITION BY RANGE (at);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+CREATE TABLE log_3 PARTITION OF log DEFAULT;
+INSERT INTO log
+SELECT i, i * 7919 % 500, '2026-01-01'::timestamptz + i * interval '2 minutes', repeat('x', 80)
+  FROM generate_series(1, 50000) AS i;
+VACUUM ANALYZE log
+"""
+ABOVE = {
+    "order": ("SELECT * FROM log ORDER BY at DESC LIMIT 20", "(at DESC)"),
+    "page": (
+        "SELECT * FROM log WHERE (at, id) < ('2026-02-10', 500) ORDER BY at DESC, id DESC LIMIT 20",
+        "(at DESC, id DESC)",
+    ),
+    "largest": ("SELECT max(at) FROM log WHERE store = 7", "(store, at)"),
+    "join": ("SELECT l.* FROM users u JOIN log l ON l.store = u.id WHERE u.id = 17", "(store)"),
+    "each": (
+        "SELECT u.id, (SELECT max(at) FROM log WHERE store = u.id) FROM users u WHERE u.id < 300",
+        "(store, at)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ABOVE)
+def test_what_is_asked_of_all_partitions_together(what: str, shop: Connection, copy: Copy) -> None:
+    """Order, joins and largest values, which stand above the partitions, get their index, too."""
+    for each in PARTITIONED.split(";"):
+        shop.execute(each.encode())
+    statement, expected = ABOVE[what]
+    advice = advise(copy(), [WorkloadStatement(statement)])
+    assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.log {expected}"]
+    assert advice.statements[0].cost_after < advice.statements[0].cost_before / 3
+
+
+def test_a_page_by_key(copy: Copy) -> None:
+    """Rows compared as a whole begin the index with their first column."""
+    statement = "SELECT * FROM orders WHERE (total, id) > (995, 7)"
+    (index,) = advise(copy(), [WorkloadStatement(statement)]).indexes
+    assert index.ddl == "CREATE INDEX CONCURRENTLY ON public.orders (total)"
 
 
 @pytest.mark.parametrize(

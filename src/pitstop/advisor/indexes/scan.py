@@ -19,6 +19,7 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 _WORD = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")+\"|[^\W\d][\w$]*")
+_PARTITION = re.compile(r"(.+)_\d+")
 _EXTREME = re.compile(r"(?:PARTIAL )?(?:min|max)\((.+)\)", re.DOTALL)
 
 
@@ -46,6 +47,7 @@ class Scan:
         orders: orders that are wanted of this relation alone.
         needed: columns that are used at all.
         locked: rows are changed or locked, so that the table is read whatever an index holds.
+        above: the alias that nodes above a partition name it by; empty where there is no other.
     """
 
     schema: str
@@ -56,6 +58,12 @@ class Scan:
     orders: list[Order] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
     locked: bool = False
+    above: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Its aliases as conditions write them."""
+        return [_written(each) for each in (self.alias, self.above) if each]
 
 
 def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
@@ -68,9 +76,11 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
     nodes = list(_walk(plan, None))
     _name_owner(nodes, columns)
     scans: dict[str, Scan] = {}
-    for node, _ in nodes:
+    aliases = {node["Alias"] for node, _ in nodes if "Alias" in node}
+    for node, parent in nodes:
         if node["Node Type"] in _SCANS and "Alias" in node:
-            scans[node["Alias"]] = Scan(node["Schema"], node["Relation Name"], node["Alias"])
+            above = _alias_above(node, parent, aliases)
+            scans[node["Alias"]] = Scan(node["Schema"], node["Relation Name"], node["Alias"], above=above)
     locked = any(node["Node Type"] in ("ModifyTable", "LockRows") for node, _ in nodes)
     for node, parent in nodes:
         for scan in scans.values():
@@ -79,6 +89,14 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
             _read_order(node, scan)
             _read_columns(node, parent, scan, columns.get(f"{scan.schema}.{scan.table}", []))
     return [scans[alias] for alias in sorted(scans)]
+
+
+def _alias_above(node: Node, parent: Node | None, aliases: set[str]) -> str:
+    """What a partition is called above: PostgreSQL names the partitions of ``m`` ``m_1``, ``m_2`` ..."""
+    found = _PARTITION.fullmatch(node["Alias"])
+    if parent is None or parent["Node Type"] not in ("Append", "Merge Append") or found is None:
+        return ""
+    return found[1] if found[1] not in aliases else ""
 
 
 def _name_owner(nodes: list[tuple[Node, Node | None]], columns: dict[str, list[str]]) -> None:
@@ -105,7 +123,11 @@ def _walk(node: Node, parent: Node | None) -> Iterator[tuple[Node, Node | None]]
 
 
 def _read_conditions(node: Node, scan: Scan) -> None:
-    alias = _written(scan.alias)
+    for alias in scan.names:
+        _read_conditions_of(node, scan, alias)
+
+
+def _read_conditions_of(node: Node, scan: Scan, alias: str) -> None:
     for name in _CONDITIONS:
         if name not in node or f"{alias}." not in node[name]:
             continue
@@ -120,7 +142,11 @@ def _read_conditions(node: Node, scan: Scan) -> None:
 
 
 def _read_order(node: Node, scan: Scan) -> None:
-    alias = _written(scan.alias)
+    for alias in scan.names:
+        _read_order_of(node, scan, alias)
+
+
+def _read_order_of(node: Node, scan: Scan, alias: str) -> None:
     grouped = node["Node Type"] in ("Aggregate", "Group")
     keys = [_key(each, alias) for each in node.get("Group Key" if grouped else "Sort Key", ())]
     known = [each for each in keys if each is not None]
@@ -130,7 +156,7 @@ def _read_order(node: Node, scan: Scan) -> None:
             scan.orders.append(order)
     if node["Node Type"] == "Aggregate" and not keys:
         extremes = [_extreme(each, alias) for each in node.get("Output", ())]
-        scan.orders += [each for each in extremes if each is not None]
+        scan.orders += [each for each in extremes if each is not None and each not in scan.orders]
 
 
 def _key(text: str, alias: str) -> tuple[str, str] | None:
@@ -151,14 +177,13 @@ def _extreme(output: str, alias: str) -> Order | None:
 
 
 def _read_columns(node: Node, parent: Node | None, scan: Scan, columns: list[str]) -> None:
-    alias = _written(scan.alias)
     texts = [node[name] for name in _CONDITIONS if name in node]
     texts += [each for name in ("Sort Key", "Group Key") for each in node.get(name, ())]
     if not _gives_whole_rows(node, parent, scan, columns):
         texts += node.get("Output", ())
     for text in texts:
         for owner, name in columns_of(text):
-            if owner == alias and name not in scan.needed:
+            if owner in scan.names and name not in scan.needed:
                 scan.needed.append(name)
 
 
