@@ -6,7 +6,11 @@ import psycopg
 import pytest
 
 from pitstop.advisor.indexes import WorkloadStatement, advise
+from pitstop.advisor.indexes.observed import advise_observed
 from pitstop.advisor.whatif import WhatIf
+from pitstop.postgres.address import psycopg_url
+from pitstop.postgres.statements import StatementStats
+from pitstop.store import Observations
 
 Copy = Callable[..., WhatIf]
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -130,6 +134,8 @@ ABOVE = {
     ),
     "largest": ("SELECT max(at) FROM log WHERE store = 7", "(store, at)"),
     "join": ("SELECT l.* FROM users u JOIN log l ON l.store = u.id WHERE u.id = 17", "(store)"),
+    "itself": ("SELECT a.* FROM log a JOIN log b ON b.store = a.id WHERE b.id = 17", "(id, store)"),
+    "itself again": ("SELECT * FROM log WHERE id IN (SELECT store FROM log WHERE id = 7)", "(id, store)"),
     "each": (
         "SELECT u.id, (SELECT max(at) FROM log WHERE store = u.id) FROM users u WHERE u.id < 300",
         "(store, at)",
@@ -146,6 +152,18 @@ def test_what_is_asked_of_all_partitions_together(what: str, shop: Connection, c
     advice = advise(copy(), [WorkloadStatement(statement)])
     assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.log {expected}"]
     assert advice.statements[0].cost_after < advice.statements[0].cost_before / 3
+
+
+def test_a_partition_is_served_by_the_index_of_its_table(shop: Connection, database_url: str) -> None:
+    """A scan of a partition is not told to be past help where the partitioned table's index spares it."""
+    for each in PARTITIONED.split(";"):
+        shop.execute(each.encode())
+    texts = ["SELECT * FROM log WHERE id = $1", "SELECT * FROM log WHERE note <> $1"]
+    counted = [StatementStats(text, text, 10, 100.0, 10.0, 20.0, 10) for text in texts]
+    asked = advise_observed(psycopg_url(database_url), Observations(), counted)
+    assert [each.ddl for each in asked.indexes] == ["CREATE INDEX CONCURRENTLY ON public.log (id)"]
+    assert set(asked.scans) == {"public.log_1", "public.log_2", "public.log_3"}
+    assert [each.text for each in asked.left("public.log_2")] == texts[1:]
 
 
 def test_a_page_by_key(copy: Copy) -> None:

@@ -19,7 +19,7 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 _WORD = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")+\"|[^\W\d][\w$]*")
-_PARTITION = re.compile(r"(.+)_\d+")
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 _EXTREME = re.compile(r"(?:PARTIAL )?(?:min|max)\((.+)\)", re.DOTALL)
 
 
@@ -47,7 +47,7 @@ class Scan:
         orders: orders that are wanted of this relation alone.
         needed: columns that are used at all.
         locked: rows are changed or locked, so that the table is read whatever an index holds.
-        above: the alias that nodes above a partition name it by; empty where there is no other.
+        above: what nodes above a partition call it, as they write it; empty where that cannot be told.
     """
 
     schema: str
@@ -63,7 +63,7 @@ class Scan:
     @property
     def names(self) -> list[str]:
         """Its aliases as conditions write them."""
-        return [_written(each) for each in (self.alias, self.above) if each]
+        return [each for each in (_written(self.alias), self.above) if each]
 
 
 def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
@@ -76,10 +76,10 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
     nodes = list(_walk(plan, None))
     _name_owner(nodes, columns)
     scans: dict[str, Scan] = {}
-    aliases = {node["Alias"] for node, _ in nodes if "Alias" in node}
-    for node, parent in nodes:
+    above_of = _aliases_above(nodes)
+    for node, _ in nodes:
         if node["Node Type"] in _SCANS and "Alias" in node:
-            above = _alias_above(node, parent, aliases)
+            above = above_of.get(node["Alias"], "")
             scans[node["Alias"]] = Scan(node["Schema"], node["Relation Name"], node["Alias"], above=above)
     locked = any(node["Node Type"] in ("ModifyTable", "LockRows") for node, _ in nodes)
     for node, parent in nodes:
@@ -91,12 +91,41 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
     return [scans[alias] for alias in sorted(scans)]
 
 
-def _alias_above(node: Node, parent: Node | None, aliases: set[str]) -> str:
-    """What a partition is called above: PostgreSQL names the partitions of ``m`` ``m_1``, ``m_2`` ..."""
-    found = _PARTITION.fullmatch(node["Alias"])
-    if parent is None or parent["Node Type"] not in ("Append", "Merge Append") or found is None:
-        return ""
-    return found[1] if found[1] not in aliases else ""
+def _aliases_above(nodes: list[tuple[Node, Node | None]]) -> dict[str, str]:
+    """What partitions are called above: PostgreSQL names those of ``m`` ``m_1``, ``m_2`` ...
+
+    Where a statement reads ``m`` again, that is the next number, and so are its partitions: both in one
+    order. If not all are named above, nobody can tell which are, and none is.
+    """
+    own = {_written(node["Alias"]) for node, _ in nodes if "Alias" in node}
+    told = {owner for node, _ in nodes for text in _texts(node) for owner, _ in columns_of(text)} - own
+    groups: dict[str, dict[int, list[tuple[int, str]]]] = {}
+    for node, parent in nodes:
+        found = _NUMBERED.fullmatch(node.get("Alias", ""))
+        if found and parent is not None and parent["Node Type"] in ("Append", "Merge Append"):
+            group = groups.setdefault(found[1], {}).setdefault(id(parent), [])
+            group.append((int(found[2]), node["Alias"]))
+    named: dict[str, str] = {}
+    for base, lots in groups.items():
+        owners = sorted((each for each in told if _is_like(each, base)), key=lambda each: (len(each), each))
+        if len(owners) == len(lots):
+            for owner, lot in zip(owners, sorted(map(sorted, lots.values())), strict=True):
+                named |= {alias: owner for _, alias in lot}
+    return named
+
+
+def _is_like(owner: str, base: str) -> bool:
+    bare = owner.strip('"')
+    found = _NUMBERED.fullmatch(bare)
+    return bare == base or (found is not None and found[1] == base)
+
+
+def _texts(node: Node) -> list[str]:
+    lists = [node.get(name, ()) for name in ("Output", "Sort Key", "Group Key")]
+    return [
+        *(node[name] for name in _CONDITIONS if name in node),
+        *(each for found in lists for each in found),
+    ]
 
 
 def _name_owner(nodes: list[tuple[Node, Node | None]], columns: dict[str, list[str]]) -> None:
