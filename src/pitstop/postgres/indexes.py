@@ -29,6 +29,7 @@ class Index:
         size_bytes: of it.
         rows, table_rows: estimates.
         scans: since statistics were reset, on this server alone.
+        serves_key: its first columns are those of a foreign key, which deletes in the parent look up.
     """
 
     oid: int
@@ -51,6 +52,7 @@ class Index:
     rows: float
     table_rows: float
     scans: int
+    serves_key: bool = False
 
     @property
     def has_duty(self) -> bool:

@@ -46,6 +46,36 @@ def test_unused(database_url: str) -> None:
     assert finding.saves_bytes > 1_000_000
 
 
+def test_what_a_foreign_key_looks_up_is_not_unused(shop: Shop, database_url: str) -> None:
+    """An index that deletes in the parent need stays, though there were none; a partial one is no such."""
+    shop.execute(
+        "CREATE TABLE parents (id int, part int, PRIMARY KEY (id, part));"
+        "CREATE TABLE children (note int, part int, parent int, at int,"
+        " FOREIGN KEY (parent, part) REFERENCES parents);"
+        "CREATE INDEX by_parent ON children (part, parent, at);"
+        "CREATE INDEX by_note ON children (note, parent, part);"
+        "CREATE INDEX partial ON children (parent, part) WHERE note > 1"
+    )
+    unused = [
+        each for each in examine(database_url) if "children" in each or "by_" in each or "partial" in each
+    ]
+    assert unused == ["unused public.by_note", "unused public.partial"]
+
+
+def test_an_index_of_a_partitioned_table_is_used_by_its_parts(shop: Shop, database_url: str) -> None:
+    """Scans are counted for the parts; the whole has as many as they have together."""
+    shop.execute(
+        "CREATE TABLE logs (at int, place int) PARTITION BY RANGE (at);"
+        "CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100000);"
+        "INSERT INTO logs SELECT i, i FROM generate_series(1, 50000) AS i;"
+        "CREATE INDEX logs_place ON logs (place); ANALYZE logs"
+    )
+    assert "unused public.logs_place" in examine(database_url)
+    shop.execute("SELECT * FROM logs WHERE place = 77")
+    shop.execute("SELECT pg_stat_force_next_flush()")
+    assert "unused public.logs_place" not in examine(database_url)
+
+
 @pytest.mark.parametrize(
     ("usage", "says"),
     [

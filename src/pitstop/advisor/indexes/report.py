@@ -166,7 +166,7 @@ def _unused(indexes: list[Index], usage: Usage) -> Iterator[IndexFinding]:
     if usage.is_replica:
         doubts.append("this is a replica: ask the primary")
     for each in indexes:
-        if each.is_valid and not each.scans and not each.has_duty:
+        if each.is_valid and not each.scans and not each.has_duty and not each.serves_key:
             yield IndexFinding(
                 kind="unused",
                 subject=each.name,

@@ -24,7 +24,15 @@ select pg_index.indexrelid::int8 as oid,
        pg_relation_size(pg_index.indexrelid) as size_bytes,
        greatest(relations.reltuples, 0)::float8 as rows,
        greatest(tables.reltuples, 0)::float8 as table_rows,
-       coalesce(idx_scan, 0) as scans
+       coalesce((select sum(each.idx_scan)::int8
+                   from pg_partition_tree(pg_index.indexrelid) as parts
+                   join pg_stat_user_indexes as each on each.indexrelid = parts.relid),
+                idx_scan, 0) as scans,
+       indpred is null and exists (
+         select from pg_constraint
+          where contype = 'f'
+            and conrelid = indrelid
+            and conkey <@ (indkey::int2[])[0:cardinality(conkey) - 1]) as serves_key
   from pg_index
   join pg_class as relations on relations.oid = pg_index.indexrelid
   join pg_class as tables on tables.oid = pg_index.indrelid
