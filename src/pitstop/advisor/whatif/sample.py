@@ -171,10 +171,11 @@ class Samples:
 
     def _draw(self, table: str, rows: float) -> Sample | None:
         pages = self._target.pages.get(table, 0)
-        wanted = min(_ROWS, int(_MAX_BYTES / max(pages * 8192 / max(rows, 1), 1)))
+        there = self._target.rows(table) or rows
+        wanted = min(_ROWS, int(_MAX_BYTES / max(pages * 8192 / max(there, 1), 1)))
         name = f"{_SCHEMA}.s{len(self._drawn)}"
         columns = self._columns(table)
-        percent = min(100.0, 120.0 * wanted / max(rows, 1))
+        percent = min(100.0, 120.0 * wanted / max(there, 1))
         query = (
             f"select {columns} from {table} tablesample system ({percent:.6f}) repeatable (0) limit {wanted}"
         )

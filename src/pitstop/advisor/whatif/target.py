@@ -35,6 +35,17 @@ class Target:
     plain_order: bool
     extensions: tuple[tuple[str, str], ...]
 
+    def rows(self, table: str) -> float:
+        """How many rows a table has as the server estimates it; 0 where it was never analysed.
+
+        Args:
+            table: quoted, with its schema.
+        """
+        found = self.connection.execute(
+            "select greatest(reltuples, 0)::float8 as rows from pg_class where oid = to_regclass(%s)", [table]
+        ).fetchone()
+        return float(found["rows"]) if found is not None else 0.0
+
     def copy_out(self, query: str) -> Iterator[bytes | bytearray | memoryview]:
         """The rows of a query, as COPY writes them.
 
