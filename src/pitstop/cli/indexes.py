@@ -229,11 +229,11 @@ def _render(console: Console, asked: _Answer) -> None:
     if asked.advice is not None:
         _render_advice(console, asked.advice, asked.proof)
     waiting = [each for each in asked.findings if each.kind == "unused" and each.before]
-    if waiting:
-        names = ", ".join(each.subject for each in waiting[:_SHOWN])
-        more = f" and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else ""
-        console.print(Text(f"unused so far: {names}{more}", style="bold"))
-        console.print(Text(f"    no advice yet: {waiting[0].before}", style="yellow"))
+    for before in dict.fromkeys(each.before for each in waiting):
+        names = [each.subject for each in waiting if each.before == before]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        console.print(Text(f"unused so far: {', '.join(names[:_SHOWN])}{more}", style="bold"))
+        console.print(Text(f"    no advice yet: {before}", style="yellow"))
     for each in (each for each in asked.findings if each not in waiting):
         console.print(Text(f"{each.kind}: {each.subject}", style="bold"))
         console.print(Text(f"    {each.why}"))

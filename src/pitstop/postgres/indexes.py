@@ -29,7 +29,7 @@ class Index:
         size_bytes: of it.
         rows, table_rows: estimates.
         scans: since statistics were reset, on this server alone.
-        serves_key: its first columns are those of a foreign key, which deletes in the parent look up.
+        foreign_key: one whose columns it begins with: what finds the rows of a parent that is deleted.
     """
 
     oid: int
@@ -52,7 +52,7 @@ class Index:
     rows: float
     table_rows: float
     scans: int
-    serves_key: bool = False
+    foreign_key: str | None = None
 
     @property
     def has_duty(self) -> bool:

@@ -46,20 +46,19 @@ def test_unused(database_url: str) -> None:
     assert finding.saves_bytes > 1_000_000
 
 
-def test_what_a_foreign_key_looks_up_is_not_unused(shop: Shop, database_url: str) -> None:
-    """An index that deletes in the parent need stays, though there were none; a partial one is no such."""
-    shop.execute(
-        "CREATE TABLE parents (id int, part int, PRIMARY KEY (id, part));"
-        "CREATE TABLE children (note int, part int, parent int, at int,"
-        " FOREIGN KEY (parent, part) REFERENCES parents);"
-        "CREATE INDEX by_parent ON children (part, parent, at);"
-        "CREATE INDEX by_note ON children (note, parent, part);"
-        "CREATE INDEX partial ON children (parent, part) WHERE note > 1"
-    )
-    unused = [
-        each for each in examine(database_url) if "children" in each or "by_" in each or "partial" in each
-    ]
-    assert unused == ["unused public.by_note", "unused public.partial"]
+def test_the_only_index_of_a_foreign_key_is_not_dropped_lightly(shop: Shop, database_url: str) -> None:
+    """It would be advised again for the key; one may go beside another that is used."""
+    scan(shop, "orders_created_at", "created_at = '2026-02-02'")
+    shop.execute("CREATE TABLE parents (id int PRIMARY KEY)")
+    shop.execute("CREATE TABLE children (id int, parent_id int CONSTRAINT theirs REFERENCES parents)")
+    shop.execute("CREATE INDEX of_parent ON children (parent_id)")
+    (alone,) = examine(database_url).values()
+    assert not alone.safe
+    assert alone.before.startswith("deletes in the parent of theirs would read all of public.children")
+    shop.execute("CREATE INDEX of_both ON children (parent_id DESC, id)")
+    assert [each.safe for each in examine(database_url).values()] == [False, False]
+    shop.execute("ALTER TABLE children ADD UNIQUE (parent_id, id)")
+    assert [each.safe for each in examine(database_url).values()] == [True, True]
 
 
 def test_an_index_of_a_partitioned_table_is_used_by_its_parts(shop: Shop, database_url: str) -> None:
