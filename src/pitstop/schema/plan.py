@@ -316,7 +316,7 @@ async def _attachment(connection: Connection, change: AttachIndex) -> Step:
 async def _analysis(connection: Connection, change: Analyze, *, built: bool) -> Step:
     if not built and await has_statistics(connection, change.table):
         return Step(change, "done", "has its statistics")
-    return Step(change, note="an index on an expression has no statistics before")
+    return Step(change, note="what an expression or CREATE STATISTICS needs is not known before")
 
 
 def _named(change: CreateIndex) -> CreateIndex:

@@ -6,7 +6,11 @@ import psycopg
 import pytest
 
 from pitstop.advisor.indexes import WorkloadStatement, advise
+from pitstop.advisor.indexes.observed import advise_observed
 from pitstop.advisor.whatif import WhatIf
+from pitstop.postgres.address import psycopg_url
+from pitstop.postgres.statements import StatementStats
+from pitstop.store import Observations
 
 Copy = Callable[..., WhatIf]
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -96,7 +100,7 @@ NARROW = {
         "SELECT user_id FROM posts WHERE created_at > '2026-01-02'",
         "(created_at) INCLUDE (user_id)",
     ),
-    "order": ("SELECT id FROM posts WHERE is_published ORDER BY id", "(id) INCLUDE (is_published)"),
+    "order": ("SELECT id FROM posts WHERE is_published ORDER BY id", "(id) WHERE is_published"),
 }
 
 
@@ -104,11 +108,69 @@ NARROW = {
 def test_few_columns_of_most_rows_come_out_of_an_index(what: str, shop: Connection, copy: Copy) -> None:
     """Where most rows of a wide table are wanted, but few columns, an index takes the place of the table."""
     for each in POSTS.split(";"):
-        shop.execute(each)
+        shop.execute(each.encode())
     statement, expected = NARROW[what]
     advice = advise(copy(), [WorkloadStatement(statement)])
     assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.posts {expected}"]
     assert advice.statements[0].cost_after < advice.statements[0].cost_before / 2
+
+
+PARTITIONED = """
+SET synchronous_commit = on;
+CREATE TABLE log (id int, store int, at timestamptz, note text) PARTITION BY RANGE (at);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+CREATE TABLE log_3 PARTITION OF log DEFAULT;
+INSERT INTO log
+SELECT i, i * 7919 % 500, '2026-01-01'::timestamptz + i * interval '2 minutes', repeat('x', 80)
+  FROM generate_series(1, 50000) AS i;
+VACUUM ANALYZE log
+"""
+ABOVE = {
+    "order": ("SELECT * FROM log ORDER BY at DESC LIMIT 20", "(at DESC)"),
+    "page": (
+        "SELECT * FROM log WHERE (at, id) < ('2026-02-10', 500) ORDER BY at DESC, id DESC LIMIT 20",
+        "(at DESC, id DESC)",
+    ),
+    "largest": ("SELECT max(at) FROM log WHERE store = 7", "(store, at)"),
+    "join": ("SELECT l.* FROM users u JOIN log l ON l.store = u.id WHERE u.id = 17", "(store)"),
+    "itself": ("SELECT a.* FROM log a JOIN log b ON b.store = a.id WHERE b.id = 17", "(id, store)"),
+    "itself again": ("SELECT * FROM log WHERE id IN (SELECT store FROM log WHERE id = 7)", "(id, store)"),
+    "each": (
+        "SELECT u.id, (SELECT max(at) FROM log WHERE store = u.id) FROM users u WHERE u.id < 300",
+        "(store, at)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ABOVE)
+def test_what_is_asked_of_all_partitions_together(what: str, shop: Connection, copy: Copy) -> None:
+    """Order, joins and largest values, which stand above the partitions, get their index, too."""
+    for each in PARTITIONED.split(";"):
+        shop.execute(each.encode())
+    statement, expected = ABOVE[what]
+    advice = advise(copy(), [WorkloadStatement(statement)])
+    assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.log {expected}"]
+    assert advice.statements[0].cost_after < advice.statements[0].cost_before / 3
+
+
+def test_a_partition_is_served_by_the_index_of_its_table(shop: Connection, database_url: str) -> None:
+    """A scan of a partition is not told to be past help where the partitioned table's index spares it."""
+    for each in PARTITIONED.split(";"):
+        shop.execute(each.encode())
+    texts = ["SELECT * FROM log WHERE id = $1", "SELECT * FROM log WHERE note <> $1"]
+    counted = [StatementStats(text, text, 10, 100.0, 10.0, 20.0, 10) for text in texts]
+    asked = advise_observed(psycopg_url(database_url), Observations(), counted)
+    assert [each.ddl for each in asked.indexes] == ["CREATE INDEX CONCURRENTLY ON public.log (id)"]
+    assert set(asked.scans) == {"public.log_1", "public.log_2", "public.log_3"}
+    assert [each.text for each in asked.left("public.log_2")] == texts[1:]
+
+
+def test_a_page_by_key(copy: Copy) -> None:
+    """Rows compared as a whole begin the index with their first column."""
+    statement = "SELECT * FROM orders WHERE (total, id) > (995, 7)"
+    (index,) = advise(copy(), [WorkloadStatement(statement)]).indexes
+    assert index.ddl == "CREATE INDEX CONCURRENTLY ON public.orders (total)"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """The copy without rows: it plans as the original does, and foretells what indexes would do to it."""
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
-from pitstop.advisor.whatif import Hypothetical, WhatIf
+from pitstop.advisor.whatif import Hypothetical, WhatIf, open_whatif
 from pitstop.errors import WhatIfError
+from pitstop.postgres.address import psycopg_url
 
 Copy = Callable[..., WhatIf]
 Shop = psycopg.Connection[tuple[Any, ...]]
@@ -180,6 +183,19 @@ def test_what_cannot_be_is_told(copy: Copy) -> None:
     (refused,) = whatif.make(["CREATE INDEX ON orders (nothing)"])
     assert isinstance(refused, WhatIfError)
     assert 'column "nothing" does not exist' in str(refused)
+
+
+def test_a_table_that_may_not_be_read(shop: Shop, database_url: str) -> None:
+    """Which one, and what lets a role read it, is told in one line."""
+    role = f"reader_{uuid.uuid4().hex[:8]}"
+    shop.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'read'".encode())
+    url = make_url(psycopg_url(database_url)).set(username=role, password="read")
+    try:
+        refused = pytest.raises(WhatIfError, match=r"denied for table \w+; connect as one who may read")
+        with refused, open_whatif(url.render_as_string(hide_password=False)):
+            pass
+    finally:
+        shop.execute(f"DROP ROLE {role}".encode())
 
 
 def test_nothing_waits_for_a_copy(shop: Shop, copy: Copy) -> None:

@@ -18,6 +18,7 @@ create table events_1 partition of events for values from ('2026-01-01') to ('20
 create table events_2 partition of events for values from ('2026-02-01') to ('2026-03-01');
 create table events_3 partition of events for values from ('2026-03-01') to ('2026-04-01');
 create table parent (id int primary key);
+create table labelled (id int, labels text[]);
 create table child (pid int references parent on delete cascade, filler text);
 
 alter table wide set (autovacuum_enabled = off);
@@ -32,6 +33,7 @@ insert into items select 1 + n % 20000, n % 500, n % 7, repeat('x', n % 50) from
 insert into twins select n % 20, n % 20, 1 + n % 2000 from generate_series(1, 40000) n;
 insert into wide select n, (n * 7919) % 20000, repeat('y', 1000) from generate_series(1, 20000) n;
 insert into events select n, date '2026-01-01' + n % 89, n from generate_series(1, 6000) n;
+insert into labelled select n, array['l' || n % 300, 'm' || n % 7] from generate_series(1, 5000) n;
 insert into parent select generate_series(1, 200);
 insert into child select 1 + n % 200, repeat('z', 100) from generate_series(1, 8000) n;
 
@@ -83,6 +85,10 @@ SCENARIOS = {
     ),
     "wrapped-column": Scenario(
         "select * from users where lower(email) = 'u7@shop.example'", "select * from users where id = 7"
+    ),
+    "array-element": Scenario(
+        "select * from labelled where 'l7' = any(labels) and id > 3",
+        "select * from labelled where labels @> array['l7'] or id = any(array[1, 2])",
     ),
     "or-filter": Scenario(
         "select * from items where product_id = 7 or note = 'none'",

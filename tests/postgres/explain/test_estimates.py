@@ -19,6 +19,10 @@ FIRES = {
         "select * from items order by qty limit 5 for update",
         "select id, (select count(*) from users) from orders order by total limit 5",
     ),
+    "array-element": (
+        "select * from labelled where 'l7' = any(labels)",
+        "select * from labelled l where id > 3 and 'l7' = any(l.labels)",
+    ),
     "sort-on-disk": (
         "select * from items order by note, order_id",
         "select * from items order by note, order_id limit 30000",
@@ -44,6 +48,11 @@ SILENT = {
         "select * from items order by qty, note",
         "select product_id, count(*) from items group by 1 order by 2 limit 5",
         "select * from items order by -qty limit 5",
+    ),
+    "array-element": (
+        "select * from labelled where labels @> array['l7']",
+        "select * from labelled where id = any('{1,2}'::int[])",
+        "select * from labelled where labels[1] = any('{l7,l8}'::text[])",
     ),
     "sort-on-disk": (
         "select * from users where id < 50 order by country",

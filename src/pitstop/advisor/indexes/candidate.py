@@ -123,15 +123,26 @@ def _narrow(scan: Scan, table: Table, others: Sequence[Candidate]) -> Iterator[C
 
     A condition without a value may be its predicate, however many rows fit it.
     """
-    if scan.locked or any({*scan.needed} <= {*each.keys, *each.include} for each in others):
-        return
     sure = [each for each in scan.clauses if each.constant and each.kind in ("null", "true")]
-    for predicate in [sure, []] if sure else [[]]:
+    says_all = len(sure) == len(scan.clauses) and not scan.alternatives
+    held = any({*scan.needed} <= {*each.keys, *each.include} for each in others)
+    predicates: list[list[Clause]] = [sure] if sure and (says_all or not held) else []
+    predicates += [] if held else [[]]
+    for predicate in predicates if not scan.locked else ():
         text = " AND ".join(sorted(each.text for each in predicate)) or None
         for names in dict.fromkeys((_untold(scan, predicate, table), tuple(scan.needed))):
             if names and _worth_holding(names, table):
-                first, *rest = (each for each in table.columns if each in names)
-                yield Candidate(table.name, (first,), tuple(sorted(rest)), text)
+                yield from _holding(names, scan, table, text)
+
+
+def _holding(names: Sequence[str], scan: Scan, table: Table, predicate: str | None) -> Iterator[Candidate]:
+    """Indexes that hold columns: in an order that is wanted, and in that of the table."""
+    ordered = [tuple(_order_keys(order, ())) for order in scan.orders if not order.grouped]
+    first = next(each for each in table.columns if each in names)
+    for keys in dict.fromkeys([*ordered, (first,)]):
+        inside = [found[0] for key in keys if (found := _NAME.match(key))]
+        if {*inside} <= {*names} and len(inside) == len(keys):
+            yield Candidate(table.name, keys, tuple(sorted({*names} - {*inside})), predicate)
 
 
 def _untold(scan: Scan, predicate: Sequence[Clause], table: Table) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _REFERENCE = re.compile(rf"(?<![\w$\".'])({_NAME})\.({_NAME})(?![\w$]|\s*\()")
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _TEXT_CAST = re.compile(rf"\(({_NAME}(?:\.{_NAME})?)\)::text")
+_ROW = re.compile(rf"ROW\(({_NAME}),")
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "="}
 _KINDS: dict[str, Kind] = {
     "=": "equal", "<": "range", ">": "range", "<=": "range", ">=": "range",
@@ -125,8 +126,11 @@ def _clause(kind: Kind, operator: str, subject: str, other: str, alias: str, tex
 
 
 def _plain(subject: str) -> str:
-    """A column of type varchar is compared as text, which its index serves as it is."""
-    found = _TEXT_CAST.fullmatch(subject)
+    """The column that an index has to hold: of a row ``(a, b) < (1, 2)`` the first.
+
+    A column of type varchar is compared as text, which its index serves as it is.
+    """
+    found = _TEXT_CAST.fullmatch(subject) or _ROW.match(subject)
     return found[1] if found else subject
 
 

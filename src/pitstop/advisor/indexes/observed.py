@@ -8,6 +8,7 @@ import psycopg
 
 from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, advise
 from pitstop.advisor.indexes.leading import leads_with
+from pitstop.advisor.indexes.table import read_tables
 from pitstop.advisor.indexes.workload import WorkloadStatement, observed_statements, planned_text
 from pitstop.advisor.whatif import WhatIf, open_whatif
 from pitstop.errors import PitstopError, SettingsError, WhatIfError
@@ -56,6 +57,7 @@ class ObservedAdvice:
         advice: None where it could not be asked.
         problem: why not; empty where it could.
         scans: tables by ``schema.name``, with the statements whose plan of today reads them from end to end.
+        roots: of a partition the partitioned table, by the same names.
         record: the observed statements by the text that was planned.
         server: those that only the server counted, likewise.
     """
@@ -65,6 +67,7 @@ class ObservedAdvice:
     scans: Mapping[str, Sequence[str]] = field(default_factory=dict)
     record: Mapping[str, Sequence[StatementTotals]] = field(default_factory=dict)
     server: Mapping[str, Sequence[StatementStats]] = field(default_factory=dict)
+    roots: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def indexes(self) -> tuple[AdvisedIndex, ...]:
@@ -100,7 +103,8 @@ class ObservedAdvice:
         """The statements that read a table (``schema.name``) whole and would go on doing so."""
         if self.advice is None:
             return []
-        served = [each for each in self.indexes if _table_of(each.ddl) == table]
+        names = (table, self.roots.get(table))
+        served = [each for each in self.indexes if _table_of(each.ddl) in names]
         spared = {self.advice.statements[number].text for each in served for number in each.statements}
         left = set(self.scans.get(table, ())) - spared
         found = [
@@ -139,13 +143,19 @@ def advise_observed(
             reason = read_statements(url).missing or "the server counted none"
             raise SettingsError(f"no statement was observed ({reason})")
         with open_whatif(url) as whatif:
-            scans = _scans(whatif, workload)
+            scans, roots = _scans(whatif, workload), _roots(whatif)
             advice = advise(whatif, workload)
     except (PitstopError, psycopg.Error) as error:
         return ObservedAdvice(problem=" ".join(str(error).split()))
     if is_record:
-        return ObservedAdvice(advice, scans=scans, record=_by_text(observations.statements.values()))
-    return ObservedAdvice(advice, scans=scans, server=_by_text(rows))
+        record = _by_text(observations.statements.values())
+        return ObservedAdvice(advice, scans=scans, record=record, roots=roots)
+    return ObservedAdvice(advice, scans=scans, server=_by_text(rows), roots=roots)
+
+
+def _roots(whatif: WhatIf) -> dict[str, str]:
+    tables = read_tables(whatif.connection)
+    return {name: _table_of(f"CREATE INDEX ON {table.name} (a)") for name, table in tables.items()}
 
 
 def _by_text(

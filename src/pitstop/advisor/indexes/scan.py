@@ -19,6 +19,7 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 _WORD = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")+\"|[^\W\d][\w$]*")
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 _EXTREME = re.compile(r"(?:PARTIAL )?(?:min|max)\((.+)\)", re.DOTALL)
 
 
@@ -46,6 +47,7 @@ class Scan:
         orders: orders that are wanted of this relation alone.
         needed: columns that are used at all.
         locked: rows are changed or locked, so that the table is read whatever an index holds.
+        above: what nodes above a partition call it, as they write it; empty where that cannot be told.
     """
 
     schema: str
@@ -56,6 +58,12 @@ class Scan:
     orders: list[Order] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
     locked: bool = False
+    above: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Its aliases as conditions write them."""
+        return [each for each in (_written(self.alias), self.above) if each]
 
 
 def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
@@ -68,9 +76,11 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
     nodes = list(_walk(plan, None))
     _name_owner(nodes, columns)
     scans: dict[str, Scan] = {}
+    above_of = _aliases_above(nodes)
     for node, _ in nodes:
         if node["Node Type"] in _SCANS and "Alias" in node:
-            scans[node["Alias"]] = Scan(node["Schema"], node["Relation Name"], node["Alias"])
+            above = above_of.get(node["Alias"], "")
+            scans[node["Alias"]] = Scan(node["Schema"], node["Relation Name"], node["Alias"], above=above)
     locked = any(node["Node Type"] in ("ModifyTable", "LockRows") for node, _ in nodes)
     for node, parent in nodes:
         for scan in scans.values():
@@ -79,6 +89,43 @@ def read_scans(plan: Node, columns: dict[str, list[str]]) -> list[Scan]:
             _read_order(node, scan)
             _read_columns(node, parent, scan, columns.get(f"{scan.schema}.{scan.table}", []))
     return [scans[alias] for alias in sorted(scans)]
+
+
+def _aliases_above(nodes: list[tuple[Node, Node | None]]) -> dict[str, str]:
+    """What partitions are called above: PostgreSQL names those of ``m`` ``m_1``, ``m_2`` ...
+
+    Where a statement reads ``m`` again, that is the next number, and so are its partitions: both in one
+    order. If not all are named above, nobody can tell which are, and none is.
+    """
+    own = {_written(node["Alias"]) for node, _ in nodes if "Alias" in node}
+    told = {owner for node, _ in nodes for text in _texts(node) for owner, _ in columns_of(text)} - own
+    groups: dict[str, dict[int, list[tuple[int, str]]]] = {}
+    for node, parent in nodes:
+        found = _NUMBERED.fullmatch(node.get("Alias", ""))
+        if found and parent is not None and parent["Node Type"] in ("Append", "Merge Append"):
+            group = groups.setdefault(found[1], {}).setdefault(id(parent), [])
+            group.append((int(found[2]), node["Alias"]))
+    named: dict[str, str] = {}
+    for base, lots in groups.items():
+        owners = sorted((each for each in told if _is_like(each, base)), key=lambda each: (len(each), each))
+        if len(owners) == len(lots):
+            for owner, lot in zip(owners, sorted(map(sorted, lots.values())), strict=True):
+                named |= {alias: owner for _, alias in lot}
+    return named
+
+
+def _is_like(owner: str, base: str) -> bool:
+    bare = owner.strip('"')
+    found = _NUMBERED.fullmatch(bare)
+    return bare == base or (found is not None and found[1] == base)
+
+
+def _texts(node: Node) -> list[str]:
+    lists = [node.get(name, ()) for name in ("Output", "Sort Key", "Group Key")]
+    return [
+        *(node[name] for name in _CONDITIONS if name in node),
+        *(each for found in lists for each in found),
+    ]
 
 
 def _name_owner(nodes: list[tuple[Node, Node | None]], columns: dict[str, list[str]]) -> None:
@@ -105,7 +152,11 @@ def _walk(node: Node, parent: Node | None) -> Iterator[tuple[Node, Node | None]]
 
 
 def _read_conditions(node: Node, scan: Scan) -> None:
-    alias = _written(scan.alias)
+    for alias in scan.names:
+        _read_conditions_of(node, scan, alias)
+
+
+def _read_conditions_of(node: Node, scan: Scan, alias: str) -> None:
     for name in _CONDITIONS:
         if name not in node or f"{alias}." not in node[name]:
             continue
@@ -120,7 +171,11 @@ def _read_conditions(node: Node, scan: Scan) -> None:
 
 
 def _read_order(node: Node, scan: Scan) -> None:
-    alias = _written(scan.alias)
+    for alias in scan.names:
+        _read_order_of(node, scan, alias)
+
+
+def _read_order_of(node: Node, scan: Scan, alias: str) -> None:
     grouped = node["Node Type"] in ("Aggregate", "Group")
     keys = [_key(each, alias) for each in node.get("Group Key" if grouped else "Sort Key", ())]
     known = [each for each in keys if each is not None]
@@ -130,7 +185,7 @@ def _read_order(node: Node, scan: Scan) -> None:
             scan.orders.append(order)
     if node["Node Type"] == "Aggregate" and not keys:
         extremes = [_extreme(each, alias) for each in node.get("Output", ())]
-        scan.orders += [each for each in extremes if each is not None]
+        scan.orders += [each for each in extremes if each is not None and each not in scan.orders]
 
 
 def _key(text: str, alias: str) -> tuple[str, str] | None:
@@ -151,14 +206,13 @@ def _extreme(output: str, alias: str) -> Order | None:
 
 
 def _read_columns(node: Node, parent: Node | None, scan: Scan, columns: list[str]) -> None:
-    alias = _written(scan.alias)
     texts = [node[name] for name in _CONDITIONS if name in node]
     texts += [each for name in ("Sort Key", "Group Key") for each in node.get(name, ())]
     if not _gives_whole_rows(node, parent, scan, columns):
         texts += node.get("Output", ())
     for text in texts:
         for owner, name in columns_of(text):
-            if owner == alias and name not in scan.needed:
+            if owner in scan.names and name not in scan.needed:
                 scan.needed.append(name)
 
 

@@ -17,6 +17,8 @@ __all__ = ["create_like", "dump_statistics", "restore"]
 
 _SECONDS = 300
 _ERROR = re.compile(r"^(?:psql:[^:]*:\d+: )?ERROR:\s+(.*)$", re.MULTILINE)
+_FORBIDDEN = re.compile(r"permission denied for [^\n]+")
+_MOST_CHARS = 500
 _LEFT_OUT = (
     "owner", "privileges", "tablespaces", "comments", "security-labels", "publications", "subscriptions",
     "policies", "table-access-method", "toast-compression",
@@ -36,8 +38,15 @@ def dump_statistics(address: str) -> str:
     options = ["--no-data", "--statistics", "--lock-wait-timeout=5s", *(f"--no-{each}" for each in _LEFT_OUT)]
     done = _run("pg_dump", address, options)
     if done.returncode != 0:
-        raise WhatIfError(f"pg_dump cannot read the database: {' '.join(done.stderr.split())[:500]}")
+        raise WhatIfError(f"pg_dump cannot read the database: {_reason(done.stderr)}")
     return done.stdout
+
+
+def _reason(told: str) -> str:
+    found = _FORBIDDEN.search(told)
+    if found:
+        return f"{found[0]}; connect as one who may read all of it (GRANT pg_read_all_data, from 14 on)"
+    return " ".join(told.split())[:_MOST_CHARS]
 
 
 def create_like(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pitstop.postgres.explain.finding import Finding
 from pitstop.postgres.explain.rules import (
     aggregate_on_disk,
+    array_element,
     bloat,
     cold_cache,
     correlated_subplan,
@@ -50,6 +51,7 @@ _MODULES = (
     filtered_scan,
     repeated_scan,
     wrapped_column,
+    array_element,
     or_filter,
     not_in,
     sort_before_limit,
