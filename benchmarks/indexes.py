@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import psycopg
 
-from pitstop.advisor.indexes import WorkloadStatement, advise, prove, read_workload
+from pitstop.advisor.indexes import Advisor, WorkloadStatement, advise, prove, read_workload
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.table import read_tables
 from pitstop.advisor.whatif import Hypothetical, WhatIf, open_replica, open_whatif
@@ -37,6 +38,7 @@ SLOWER_SHARE, SLOWER_MS = 0.05, 1.0
 KEPT = "CREATE INDEX CONCURRENTLY"
 
 Connection = psycopg.Connection[tuple[object, ...]]
+Times = tuple[list[list[float]], list[list[float]]]
 
 
 def greedy(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]:
@@ -122,9 +124,10 @@ def _pitstop(whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]
 
 def _proven(url: str, servers: Servers, whatif: WhatIf, workload: Sequence[WorkloadStatement]) -> list[str]:
     """What is left of the advice when it is proven, and why the rest is not."""
-    advice = advise(whatif, workload)
+    advisor = Advisor(whatif)
+    advice = advisor.advise(workload)
     with open_replica(url, servers=servers) as replica:
-        proof = prove(advice, replica)
+        proof = prove(advice, replica, others=lambda harms: advisor.advise(workload, without=harms))
     for each in proof.indexes:
         if not each.is_kept:
             print(f"    not worth having: {each.ddl}: {each.reason}")
@@ -148,24 +151,32 @@ def _bytes(connection: Connection) -> int:
     return int(str(row[0])) if row else 0
 
 
-def _times(urls: dict[str, str], workload: Sequence[WorkloadStatement]) -> dict[str, list[list[float]]]:
-    """Milliseconds of each round, of each statement, of each side; writes are rolled back."""
-    times: dict[str, list[list[float]]] = {side: [[] for _ in workload] for side in urls}
+def _times(urls: dict[str, str], workload: Sequence[WorkloadStatement]) -> dict[str, Times]:
+    """What each side takes, and in turn with it the side without indexes; writes are rolled back.
+
+    Two at a time: the tables of more would drive each other out of the server's memory.
+    """
+    times: dict[str, Times] = {side: ([], []) for side in urls if side != "none"}
     connections = {side: psycopg.connect(url) for side, url in urls.items()}
-    for number, statement in enumerate(workload):
-        slow: set[str] = set()
-        for each in range(ROUNDS + 1):
-            order = list(connections) if each % 2 else list(reversed(connections))
-            for side in order:
-                if side not in slow:
-                    taken = _time(connections[side], statement.text)
-                    if taken > SLOW_MS:
-                        slow.add(side)
-                    if each or side in slow:  # the first fills the caches
-                        times[side][number].append(taken)
+    for statement in workload:
+        for side, found in times.items():
+            pair = (connections["none"], connections[side])
+            for each, taken in zip(found, _in_turn(pair, statement.text), strict=True):
+                each.append(taken)
     for connection in connections.values():
         connection.close()
     return times
+
+
+def _in_turn(pair: tuple[Connection, Connection], statement: str) -> tuple[list[float], list[float]]:
+    """Milliseconds of each round on both; what is slow is timed once."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(ROUNDS + 1):
+        for side in (0, 1) if number % 2 else (1, 0):
+            if not (taken[side] and taken[side][-1] > SLOW_MS):
+                taken[side].append(_time(pair[side], statement))
+    first, second = (each if each[-1] > SLOW_MS else each[1:] for each in taken)  # the first fills the caches
+    return first, second
 
 
 def _time(connection: Connection, statement: str) -> float:
@@ -178,10 +189,12 @@ def _time(connection: Connection, statement: str) -> float:
     return taken
 
 
-def _report(name: str, workload: Sequence[WorkloadStatement], times: dict[str, list[list[float]]]) -> None:
-    medians = {side: [statistics.median(each) for each in rows] for side, rows in times.items()}
+def _report(name: str, workload: Sequence[WorkloadStatement], times: dict[str, Times]) -> None:
+    none = [list(chain(*each)) for each in zip(*(before for before, _ in times.values()), strict=True)]
+    medians = {"none": [statistics.median(each) for each in none]}
+    medians |= {side: [statistics.median(each) for each in after] for side, (_, after) in times.items()}
     weights = [each.weight for each in workload]
-    print(f"\n{name}: milliseconds, medians of {ROUNDS} interleaved rounds")
+    print(f"\n{name}: milliseconds, medians of {ROUNDS} rounds in turn with the side without indexes")
     for number, statement in enumerate(workload):
         shown = "".join(f"{medians[side][number]:>11.2f}" for side in medians)
         print(f"{shown}  {' '.join(statement.text.split())[:70]}")
@@ -193,12 +206,9 @@ def _report(name: str, workload: Sequence[WorkloadStatement], times: dict[str, l
     print("".join(f"{geometric(each, weights):>11.3f}" for each in medians.values()) + "  weighted")
     totals = [sum(w * v for w, v in zip(weights, each, strict=True)) for each in medians.values()]
     print("".join(f"{each / 1000:>11.1f}" for each in totals) + "  weighted seconds")
-    for side in ("greedy", "pitstop", "proven"):
-        worse = [
-            number + 1
-            for number in range(len(workload))
-            if _is_worse(times["none"][number], times[side][number])
-        ]
+    for side, (before, after) in times.items():
+        pairs = zip(before, after, strict=True)
+        worse = [number for number, pair in enumerate(pairs, 1) if _is_worse(*pair)]
         print(f"{side}: slower by more than 5% and 1 ms, interval without 0 (limit 0): {len(worse)} {worse}")
 
 

@@ -1,7 +1,6 @@
 """The record: totals that merge, many writers, a bound that holds, and files that cannot be used."""
 
 import logging
-import math
 import os
 import sqlite3
 import subprocess
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from pitstop.errors import StoreError
 from pitstop.postgres.placeholders import skipped_rows
+from pitstop.statistics import percentile
 from pitstop.store import (
     Latency,
     NPlusOneTotals,
@@ -72,8 +72,17 @@ def test_quantiles_are_within_two_and_a_half_percent(durations: list[float], q: 
     latency = Latency()
     for ms in durations:
         latency.add(ms)
-    exact = sorted(durations)[math.floor(q * (len(durations) - 1))]
+    exact = percentile(sorted(durations), max(q, 1e-9))
     assert latency.quantile(q) == pytest.approx(exact, rel=0.025)
+
+
+def test_of_two_requests_the_slower_is_the_p95() -> None:
+    """A quantile is one of the durations, by nearest rank, and never above the longest."""
+    route = ScopeTotals("request", "GET /", count=2, total_ms=110.0, max_ms=100.0)
+    for ms in (10.0, 100.0):
+        route.latency.add(ms)
+    assert route.quantile(0.5) == pytest.approx(10.0, rel=0.025)
+    assert 97.5 <= route.quantile(0.95) <= 100.0
 
 
 def test_merged_latencies_count_all() -> None:

@@ -8,6 +8,7 @@ file is looked up once per process, so that a walk costs a few microseconds.
 import os
 import sys
 import sysconfig
+from itertools import dropwhile
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -25,7 +26,9 @@ _INFRASTRUCTURE = frozenset((
 ))
 # fmt: on
 _STOP, _SKIP, _PACKAGE, _USER = range(4)
+_SESSIONS = ("sqlalchemy.orm.session", "sqlalchemy.ext.asyncio.session")
 _PATIENCE = 6  # library frames in a row, above user code, after which a server or test runner has begun
+_ORM_FRAMES = 40
 _MAX_SITES = 4096
 _MAX_CALLERS = 3
 _PITSTOP = os.path.dirname(os.path.realpath(__file__)) + os.sep
@@ -123,7 +126,7 @@ def find_site(depth: int) -> Site:
 def _new_site(frame: FrameType | None, wanted: int, stack: int) -> Site:
     frames: list[FrameType] = []
     _walk(frame, wanted, into=frames)
-    location, *callers = _locations(frames)
+    location, *callers = _locations(list(dropwhile(_hands_on, frames)) or frames)
     site = Site(location, stack, tuple(callers[:_MAX_CALLERS]))
     if len(_sites) >= _MAX_SITES:
         _sites.clear()
@@ -131,6 +134,15 @@ def _new_site(frame: FrameType | None, wanted: int, stack: int) -> Site:
     _sites[stack] = site
     _held.extend(each.f_code for each in frames)
     return site
+
+
+def _hands_on(frame: FrameType) -> bool:
+    """Whether it is a session's own ``execute`` (or the like) that a class of the user's overrides: whoever
+    called it is meant.
+    """
+    known = type(frame.f_locals.get("self")).__mro__
+    name = frame.f_code.co_name
+    return any(each.__module__ in _SESSIONS and name in vars(each) for each in known)
 
 
 def _locations(frames: list[FrameType]) -> list[Location]:
@@ -163,7 +175,8 @@ def _walk(
             if kind == wanted:
                 stack = hash((stack, id(frame.f_code), frame.f_lasti))
                 found = found or frame
-                left = _PATIENCE
+                # between a session's own execute and the attribute that made it load stands all of the ORM
+                left = _PATIENCE if frame.f_code.co_name != "execute" else _ORM_FRAMES
                 if into is not None:
                     into.append(frame)
             elif kind == _STOP or (found is not None and not (left := left - 1)):

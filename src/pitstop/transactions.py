@@ -12,8 +12,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Delete, Engine, ExceptionContext, Insert, Pool, Table, event, inspect
-from sqlalchemy.orm import Session, SessionTransaction, object_mapper
+from sqlalchemy import (
+    ClauseElement,
+    Connection,
+    Delete,
+    Engine,
+    ExceptionContext,
+    Insert,
+    Pool,
+    Table,
+    event,
+    inspect,
+)
+from sqlalchemy.orm import Mapper, Session, SessionTransaction, object_mapper, object_session
 
 from pitstop.tables import tables_written
 
@@ -110,6 +121,7 @@ class _Ledger:
         told: what the participant was told before the commit.
         telling: whether it is being told: what it executes is its own.
         links: the association tables that the flush under way has written, with the rows.
+        computed: the objects whose values the database computes in the flush under way, as they were.
     """
 
     def __init__(self) -> None:
@@ -119,6 +131,7 @@ class _Ledger:
         self.telling = False
         self.flushing = False
         self.links: list[tuple[str, list[dict[str, Any]]]] = []
+        self.computed: dict[Any, dict[str, Any]] = {}
 
     def add(self, session: Session, kind: str, things: Iterable[Any]) -> None:
         savepoints = _savepoints(session)
@@ -162,6 +175,13 @@ def _before(instance: Any) -> dict[str, Any]:
     return {key: deleted[0] if deleted else UNKNOWN for key, deleted in changed}
 
 
+def _is_computed(instance: Any) -> bool:
+    """Whether an attribute was set to an expression of SQL, which a flush leaves no history of."""
+    state = inspect(instance)
+    values = (state.dict.get(key) for key in state.committed_state)
+    return any(isinstance(each, ClauseElement) or hasattr(each, "__clause_element__") for each in values)
+
+
 def _savepoints(session: Session) -> tuple[SessionTransaction, ...]:
     found: list[SessionTransaction] = []
     transaction = session.get_nested_transaction()
@@ -195,6 +215,7 @@ class _Listener:
             (Engine, "begin", self.on_begin),
             (Engine, "before_cursor_execute", self.on_statement),
             (Engine, "commit", self.on_commit),
+            (Mapper, "before_update", self.before_update),
         ]
 
     def ledger(self, session: Session) -> _Ledger:
@@ -205,14 +226,25 @@ class _Listener:
         return ledger
 
     def before_flush(self, session: Session, context: Any, instances: Any) -> None:
-        self.ledger(session).flushing = True
+        ledger = self.ledger(session)
+        ledger.flushing = True
+        ledger.computed.clear()
+
+    def before_update(self, mapper: Any, connection: Connection, instance: Any) -> None:
+        session = object_session(instance)
+        ledger = session.info.get(self.key) if session is not None else None
+        if ledger is not None and ledger.flushing and _is_computed(instance):
+            ledger.computed[inspect(instance)] = _before(instance)
 
     def after_flush(self, session: Session, context: Any) -> None:
         ledger = self.ledger(session)
         ledger.flushing = False
+        computed, ledger.computed = ledger.computed, {}
         written = {
             "new": list(session.new),
-            "dirty": [each for each in session.dirty if session.is_modified(each)],
+            "dirty": [
+                each for each in session.dirty if inspect(each) in computed or session.is_modified(each)
+            ],
             "deleted": list(session.deleted),
         }
         note = getattr(self.participant, "note", None)
@@ -220,7 +252,8 @@ class _Listener:
             ledger.add(session, kind, instances)
             if note is not None:
                 for each in instances:
-                    ledger.add(session, "notes", note(kind, each, {} if kind == "new" else _before(each)))
+                    before = {} if kind == "new" else computed.get(inspect(each), {}) | _before(each)
+                    ledger.add(session, "notes", note(kind, each, before))
         links, ledger.links = ledger.links, []
         for table, rows in links:
             ledger.add(session, "notes", self.participant.link(session, table, rows))  # type: ignore[attr-defined]

@@ -32,6 +32,15 @@ def test_promise(tmp_path: Path) -> None:
     assert fix.options == ("selectinload(Post.comments).joinedload(Comment.author)",)
 
 
+def test_promise_of_a_load_on_the_way(tmp_path: Path) -> None:
+    """One post's comments were one lazy load, no N+1 by itself; the cure of their authors saves it, too."""
+    (fix,) = planned(tmp_path, SOURCE, f"{COMMENTS}.joinedload(Comment.author)", count=5)
+    assert (fix.before, fix.after) == (7, 2)
+    loaded = SOURCE.replace("select(Post)", "select(Post).options(selectinload(Post.comments))")
+    (fix,) = planned(tmp_path, loaded, f"{COMMENTS}.joinedload(Comment.author)", count=5)
+    assert (fix.before, fix.after) == (7, 2)
+
+
 def test_promise_of_subclasses(tmp_path: Path) -> None:
     """What several subclasses of one relationship need is one statement, and promised as one."""
     cures = (

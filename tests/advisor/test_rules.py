@@ -56,7 +56,7 @@ def lazy(**changes: Any) -> NPlusOneTotals:
 
 
 def route(ms: float, *, count: int = 20, kind: str = "request", statements: int = 0) -> ScopeTotals:
-    totals = ScopeTotals(kind, "GET /posts", count=count, total_ms=ms * count, statements=statements)
+    totals = ScopeTotals(kind, "GET /posts", count, total_ms=ms * count, max_ms=ms, statements=statements)
     for _ in range(count):
         totals.latency.add(ms)
     return totals
@@ -121,6 +121,17 @@ def test_a_slow_route_is_above_the_limit(ms: float, found: int) -> None:
     assert len(judge(route(ms))) == found
     assert len(judge(route(ms), slow_request_ms=ms * 2)) == 0
     assert [each.rule for each in judge(route(ms), slow_request_ms=ms / 2)] == ["slow-route"]
+
+
+def test_one_slow_request_of_few_makes_no_slow_route() -> None:
+    """Of few requests half must be slow, because the first one often is."""
+    first, all_of_them = route(10.0, count=10), route(700.0, count=10)
+    first.latency.add(700.0)
+    first.count, first.max_ms = 11, 700.0
+    assert judge(first) == []
+    assert [each.what for each in judge(all_of_them)] == [
+        "GET /posts answers in 700 ms or more for one request in two"
+    ]
 
 
 def test_a_slow_route_with_many_statements_points_to_them() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pitstop.cache.redis.discovery import slot
 from pitstop.errors import RedisUnavailable
 from pitstop.servers.process import wait_until
 from tests.cache.server import OwnRedis
@@ -66,6 +67,11 @@ class OwnCluster:
         running = [node for node in self.nodes if node.running]
         if not wait_until(lambda: all(condition(node) for node in running), seconds=SECONDS):
             raise RuntimeError(f"the cluster {failure} within {SECONDS:g} s")
+
+
+def owner_of(key: bytes) -> int:
+    """The number of the master that has a key at the beginning."""
+    return slot(key) * MASTERS // SLOTS
 
 
 def _whole(node: OwnRedis) -> bool:

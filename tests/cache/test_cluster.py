@@ -12,9 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pitstop.cache import Cache
 from pitstop.cache.commands import Commands
-from pitstop.cache.redis.discovery import slot
 from pitstop.cache.request import user_tag
-from tests.cache.cluster import MASTERS, SLOTS, OwnCluster
+from tests.cache.cluster import MASTERS, OwnCluster, owner_of
 from tests.cache.conftest import OpenCache
 from tests.cache.wait import SECONDS
 
@@ -154,8 +153,3 @@ async def test_a_node_that_forgets_brings_nothing_back(
         assert time.monotonic() < end, f"not kept again within {SECONDS:g} s"
         await asyncio.sleep(0.01)
     assert await cached() == "paid"
-
-
-def owner_of(key: bytes) -> int:
-    """The number of the master that has a key at the beginning."""
-    return slot(key) * MASTERS // SLOTS

@@ -65,6 +65,22 @@ def give_another_key_unseen(session: Session) -> None:
     order.id = 7
 
 
+def compute(session: Session) -> None:
+    session.get_one(Order, 3).total = Order.total + 1  # type: ignore[assignment]
+
+
+def compute_and_set(session: Session) -> None:
+    order = session.get_one(Order, 3)
+    order.customer_id = Order.customer_id + 1  # type: ignore[assignment]
+    order.total = 33
+
+
+def compute_unseen(session: Session) -> None:
+    order = session.get_one(Order, 3)
+    session.expire(order)
+    order.customer_id = sa.select(sa.func.max(Order.customer_id)).scalar_subquery()  # type: ignore[assignment]
+
+
 def merge(session: Session) -> None:
     session.merge(Order(id=3, total=33, customer_id=2))
 
@@ -79,6 +95,9 @@ WRITES = [
     delete_and_add_and_delete,
     give_another_key,
     give_another_key_unseen,
+    compute,
+    compute_and_set,
+    compute_unseen,
     merge,
 ]
 

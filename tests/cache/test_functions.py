@@ -452,6 +452,33 @@ def test_refresh_and_bypass_in_sync_code(cache: Cache) -> None:
     assert f() == 4
 
 
+def test_what_is_used_up_is_not_kept(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    """An iterator or a coroutine that a function returns is each caller's own, and the log says so."""
+
+    @cache.cached()
+    def numbers(n: int):  # type: ignore[no-untyped-def]
+        return iter(range(n))
+
+    @cache.cached()
+    def promise(n: int):  # type: ignore[no-untyped-def]
+        return asyncio.sleep(0, n)
+
+    assert [list(numbers(2)) for _ in range(2)] == [[0, 1], [0, 1]]
+    assert [asyncio.run(promise(2)) for _ in range(2)] == [2, 2]
+    assert "range_iterator" in caplog.text
+
+
+def test_a_key_function_must_return(cache: Cache) -> None:
+    """A key function without return would give everybody the value of the first."""
+
+    @cache.cached(key=lambda user: None)
+    def name(user: int) -> str:
+        return f"user {user}"
+
+    with pytest.raises(UnkeyableArgument, match="returned None"):
+        name(1)
+
+
 async def test_generators_are_refused(cache: Cache) -> None:
     """What gives its values bit by bit cannot be kept, and is refused when it is decorated."""
     with pytest.raises((SettingsError, UncacheableValue)):

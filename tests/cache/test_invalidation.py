@@ -80,6 +80,48 @@ async def test_by_pattern(cache: Cache) -> None:
     assert await cache.invalidate_pattern("nothing*") == 0
 
 
+async def test_keys_that_are_none(cache: Cache) -> None:
+    """A key that is no string, or letters instead of keys, is an error that says so."""
+    for asked in (cache.get(1), cache.get_many("ab"), cache.set(None, 1), cache.delete(1)):  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match=r"is no string|write a list"):
+            await asked
+
+
+GLOBS = [
+    "a*",
+    "a?b",
+    "a[*]b",
+    r"a\\*b",
+    "[[]x]",
+    r"\\[x\\]",
+    "a[^X]b",
+    "a[!X]b",
+    "[a-b]*b",
+    "[]x*",
+    "é?",
+    "é??",
+    "*",
+    "",
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("pattern", GLOBS)
+async def test_patterns_mean_the_same_in_memory_and_in_redis(
+    open_cache: OpenCache, redis_url: str, pattern: str
+) -> None:
+    """Wildcards, classes, ranges and what is escaped, over keys that hold such characters themselves."""
+    keys = ["a*b", "a?b", "aXb", "a!b", "[x]", "a\\b", "é1", "bb", "a\nb", ""]
+    left = []
+    for cache in (open_cache(), open_cache(redis=redis_url, local_items=0)):
+        await cache.start()
+        assert await cache.set_many(dict.fromkeys(keys, 1))
+        dropped = await cache.invalidate_pattern(pattern)
+        left.append(await cache.get_many(keys))
+        assert dropped == len(keys) - len(left[-1])
+    assert left[0] == left[1]
+
+
 async def test_by_event(cache: Cache) -> None:
     """An event drops the tags and namespaces that depend on it; an unknown one is refused."""
     numbers = Numbers(cache)
@@ -92,7 +134,9 @@ async def test_by_event(cache: Cache) -> None:
 
 
 async def test_values_by_hand(cache: Cache) -> None:
-    """set, get and delete, one and many, with defaults, tags and times."""
+    """set, get and delete, one and many, with defaults, tags and times; bytes are data too."""
+    assert await cache.set_many({"raw": b"", "page": [b"\0\xff" * 600]})
+    assert await cache.get_many(["raw", "page"]) == {"raw": b"", "page": [b"\0\xff" * 600]}
     assert await cache.get("a") is None
     assert await cache.get("a", 7) == 7
     assert await cache.set("a", {"x": [1, None]})
@@ -140,6 +184,12 @@ async def test_two_caches(open_cache: OpenCache, redis_url: str) -> None:
     assert await numbers.called() == "order2"
     assert await one.invalidate_pattern("order:*") == 2
     assert await numbers.called() == "order1 order2"
+
+
+async def test_only_cached_functions_are_warmed(cache: Cache) -> None:
+    """A function without the decorator has nowhere to keep what it loads, and the error says so."""
+    with pytest.raises(SettingsError, match="no cached function"):
+        await cache.warm(len, ["a"])  # type: ignore[arg-type]
 
 
 async def test_warm(cache: Cache) -> None:

@@ -73,7 +73,16 @@ async def test_off(
 
 
 @pytest.mark.parametrize(
-    "options", [{"coherence": "loose"}, {"on_fence_failure": "ignore"}, {"lease": 0}, {"soft_timeout": -1}]
+    "options",
+    [
+        {"coherence": "loose"},
+        {"on_fence_failure": "ignore"},
+        {"lease": 0},
+        {"soft_timeout": -1},
+        {"local_items": -1},
+        {"local_bytes": -1},
+        {"shadow_rate": 2},
+    ],
 )
 def test_options_that_cannot_work(options: dict[str, object]) -> None:
     """Wrong options are refused by name."""
@@ -89,6 +98,13 @@ async def test_redis_away_from_the_start(open_cache: OpenCache) -> None:
     assert [await count.f(1), await count.f(1)] == [1, 2]
     await count.cache.invalidate("a:1")
     assert count.cache.stats().namespaces["default"].unfilled["redis is away"] == 2
+
+
+async def test_a_lifespan_without_redis() -> None:
+    """``async with`` begins without Redis, too: an application does not depend on its cache."""
+    async with Cache("redis://127.0.0.1:1/0") as cache:
+        count = Count(cache)
+        assert [await count.f(1), await count.f(1)] == [1, 2]
 
 
 async def test_redis_comes_and_goes(open_cache: OpenCache, own_redis: OwnRedis) -> None:
@@ -187,7 +203,7 @@ async def test_a_wrong_password(
     server = OwnRedis(tmp_path / "secret", password="sesame").start()
     try:
         count = Count(open_cache(redis=f"redis://127.0.0.1:{server.port}/0"))
-        with pytest.raises(RedisUnavailable):
+        with pytest.raises(RedisUnavailable, match="it wants a password"):
             await count.cache.start(seconds=1)
         assert [await count.f(1), await count.f(1)] == [1, 2]
         assert "it wants a password" in caplog.text

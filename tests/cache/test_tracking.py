@@ -257,3 +257,35 @@ async def test_what_a_cached_function_calls_counts(world: World) -> None:
     assert await world.called_again() == set()
     await world.write(lambda s: rename(s, Person, 1))
     assert "outer" in await world.called_again()
+
+
+FORMS: dict[str, Callable[[int], Any]] = {
+    "where": lambda n: sa.select(Song.name).where(Song.id == n),
+    "turned round": lambda n: sa.select(Song.name).where(n == Song.id),
+    "filter_by": lambda n: sa.select(Song.name).filter_by(id=n),
+    "object": lambda n: sa.select(Song).where(Song.id == n, Song.name != ""),
+    "core": lambda n: sa.select(Song.__table__.c.name).where(Song.__table__.c.id == n),
+    "named parameter": lambda n: sa.select(Song.name).where(Song.id == sa.bindparam("n", n)),
+    "parameter filled in later": lambda n: (
+        sa.select(Song.name).where(Song.id == sa.bindparam("n")).params(n=n)
+    ),
+    "lambda": lambda n: sa.lambda_stmt(lambda: sa.select(Song.name).where(Song.id == n)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_rows_that_one_statement_reads_are_told_apart(world: World, form: str) -> None:
+    """Statements that differ in the key alone share what was compiled: each has the tag of its own row."""
+
+    async def read(session: AsyncSession, number: int) -> str:
+        found = await session.scalar(FORMS[form](number))
+        return found.name if isinstance(found, Song) else str(found)
+
+    numbers = (21, 22, 23)
+    for number in numbers:
+        world.reads(f"song {number}", lambda session, n=number: read(session, n))
+    await world.write(lambda s: s.run_sync(lambda s: s.add_all([Song(id=number) for number in numbers])))
+    await world.called_again()
+    assert await world.called_again() == set()
+    await world.write(lambda s: rename(s, Song, 22))
+    assert await world.called_again() - {"songs of 1"} == {"song 22"}

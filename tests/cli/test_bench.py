@@ -199,14 +199,14 @@ def test_without_locust(tmp_path):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_nothing_is_left_behind(number, code, tmp_path):
+def test_nothing_is_left_behind(number, code, tmp_path, tmp_path_factory):
     """Interrupted, terminated or killed in the middle of a window: no child lives on, no result is there."""
     process = subprocess.Popen(
         [*COMMAND, "blog", *SHORT, "--seconds", "60"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "TMPDIR": str(tmp_path_factory.mktemp("t"))},  # who is killed leaves logs there
     )
     for line in process.stderr:
         if "throughput: naive" in line:

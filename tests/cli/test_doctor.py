@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 def observe(directory: Path, *, ms: float = 5.0, lazy: bool = False) -> None:
     """Record twenty requests that take so long, with an N+1 or without."""
-    totals = ScopeTotals(*KEY, count=20, total_ms=20 * ms, statements=40, last_seen=1.0)
+    totals = ScopeTotals(*KEY, count=20, total_ms=20 * ms, max_ms=ms, statements=40, last_seen=1.0)
     for _ in range(20):
         totals.latency.add(ms)
     what = ("lazy-load", "Post", "comments", QUERY, LINE)
@@ -136,6 +136,15 @@ def test_brackets_of_names_are_printed(tmp_path: Path, environ: dict[str, str]) 
     store.merge(Observations({key: ScopeTotals(*key, count=1, last_seen=1.0)}))
     store.close()
     assert "GET /a[bold]b[/bold]" in doctor(tmp_path, environ)[1]
+
+
+def test_a_sound_database_without_an_application(
+    tmp_path: Path, environ: dict[str, str], database_url: str
+) -> None:
+    """A database alone: it is said that no application was observed."""
+    code, out, _ = doctor(tmp_path, environ, database_url)
+    assert code == 0
+    assert "Nothing to complain about in the database; no application was observed." in out
 
 
 @pytest.mark.parametrize("way", ["--dsn", "PITSTOP_DATABASE_URL"])

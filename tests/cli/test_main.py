@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import pitstop
+
 SCRIPT = str(Path(sys.executable).parent / "pitstop")
 MODULE = [sys.executable, "-m", "pitstop"]
 COMMANDS = ["run", "doctor", "fix", "bench", "serve", "demo"]
@@ -34,6 +36,11 @@ def test_help_lists_the_commands(tmp_path: Path, environ: dict[str, str], comman
     assert (code, err) == (0, "")
     words = out.split()
     assert all(name in words for name in COMMANDS)
+
+
+def test_the_version(tmp_path: Path, environ: dict[str, str]) -> None:
+    """`pitstop --version` is what a bug report begins with."""
+    assert call([*MODULE, "--version"], tmp_path, environ) == (0, f"pitstop {pitstop.__version__}\n", "")
 
 
 def test_no_command_shows_the_help(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -90,6 +90,42 @@ class AsyncCase(unittest.IsolatedAsyncioTestCase):
     result.assert_outcomes(passed=4)
 
 
+def test_several_requests_of_a_test_are_no_n_plus_one(suite: Suite) -> None:
+    """A test that asks for one book after another passes; a list with an N+1 in it fails."""
+    result = suite(
+        """
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+
+@pytest.fixture
+def client(engine):
+    app = FastAPI()
+
+    @app.get("/books/{number}")
+    def book(number: int):
+        with Session(engine) as session:
+            return session.get(Book, number).author.id
+
+    @app.get("/books")
+    def books(): return authors(engine)
+
+    return TestClient(app)
+
+
+def test_books(client):
+    assert [client.get(f"/books/{number}").json() for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
+
+
+def test_list(client):
+    assert client.get("/books").json() == client.get("/books").json()
+""",
+        "--fail-on-n-plus-one",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*Book.author is loaded one Book at a time: 8 extra statements, * ms"])
+
+
 def test_everything_beside_the_test_is_counted(suite: Suite) -> None:
     """Threads, event loops, every engine, and an application behind Starlette's TestClient."""
     result = suite(

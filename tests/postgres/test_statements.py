@@ -79,6 +79,8 @@ SENT = [
     "SELECT id FROM item WHERE id IN (1, 2, 3) AND id > -7 AND id BETWEEN -3 AND - 1",
     "SELECT id FROM item WHERE id = ANY(ARRAY[:n, 2]) OR id IN (:n)",
     "/* why */ SELECT id FROM item -- because\nWHERE name = 'x' AND id = :n",
+    "SELECT item.id, item.name FROM item WHERE item.flag",
+    "SELECT item.id AS item_id, item.name AS name_1 FROM item WHERE item.flag",
     "INSERT INTO item (id, flag, name) VALUES (1, true, NULL), (2, false, 'b'), (:n, NULL, 'c')",
     "UPDATE item SET flag = DEFAULT, name = NULL WHERE id = :n",
     "DELETE FROM item WHERE id = :n AND at > now() - interval '1 day' RETURNING id",
@@ -87,7 +89,7 @@ SENT = [
 
 
 def test_both_sides_match(connection: Connection, sync_database_url: str) -> None:
-    """Constants, NULL, true, negative numbers, lists: what was sent is found in the server's text."""
+    """Constants, NULL, true, negative numbers, lists, labels: what was sent is found in the server's text."""
     connection.execute("CREATE TABLE item (id int, flag bool, name text, at timestamptz)")
     engine = create_engine(sync_database_url)
     connection.execute(

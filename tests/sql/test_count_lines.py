@@ -125,3 +125,36 @@ async def test_lines_in_other_threads(engine: Engine) -> None:
         await asyncio.get_running_loop().run_in_executor(None, work)
     _check_lines(queries, *["thread"] * queries.count)
     assert queries.count >= 2
+
+
+class _Audited(Session):
+    def execute(self, *args: Any, **options: Any) -> Any:
+        return super().execute(*args, **options)
+
+    def scalars(self, *args: Any, **options: Any) -> Any:
+        return super().scalars(*args, **options)
+
+    def _shelves(self) -> list[Shelf]:
+        return list(self.execute(select(Shelf)).scalars())  # <own method>
+
+
+class _AsyncAudited(AsyncSession):
+    async def scalars(self, *args: Any, **options: Any) -> Any:
+        return await super().scalars(*args, **options)
+
+
+async def test_lines_of_sessions_that_override(engine: Engine) -> None:
+    """A session class of the user's that wraps ``execute`` is not the line: who called it is."""
+    async_engine = create_async_engine(f"sqlite+aiosqlite:///{engine.url.database}")
+    with count_queries() as queries:
+        with _Audited(engine) as session:
+            first = session.scalars(select(Shelf)).first()  # <overridden>
+            assert first is not None
+            assert len(first.books) == 2  # <lazy load>
+            assert len(session._shelves()) == 3
+            session.expire_all()
+            repr(first.name)  # <expired>
+        async with _AsyncAudited(async_engine) as async_session:
+            await async_session.scalars(select(Shelf))  # <overridden async>
+    await async_engine.dispose()
+    _check_lines(queries, "overridden", "lazy load", "own method", "expired", "overridden async")

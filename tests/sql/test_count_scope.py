@@ -1,6 +1,7 @@
 """The extent of a block: nested blocks, tasks, threads, requests."""
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 import warnings
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 
 from pitstop import count_queries
-from tests.sql.shelves import Shelf, ask
+from tests.sql.shelves import Book, Shelf, ask
 
 
 def test_blocks_nest(engine: Engine) -> None:
@@ -214,3 +215,81 @@ def test_requests_of_a_test_client(engine: Engine) -> None:
         client.portal.call(async_engine.dispose)
     assert opened_before.count == 5
     assert [finding.relationship for finding in opened_before.n_plus_one] == ["books"]
+
+
+def _application_of_one(engine: Engine) -> FastAPI:
+    app, inner = FastAPI(), FastAPI()
+
+    @app.get("/sync/{number}")
+    def in_the_thread_pool(number: int) -> int:
+        with Session(engine) as session:
+            return len(session.get_one(Shelf, number).books)
+
+    @inner.get("/async/{number}")
+    async def on_the_loop(number: int) -> int:
+        with Session(engine) as session:
+            return len(session.get_one(Shelf, number).books)
+
+    @app.get("/all")
+    def all_of_them() -> int:
+        with Session(engine) as session:
+            return sum(len(shelf.books) for shelf in session.scalars(select(Shelf)))
+
+    app.mount("/inner", inner)
+    return app
+
+
+@pytest.mark.parametrize("path", ["/sync", "/inner/async"])
+@pytest.mark.parametrize("is_started", [True, False])
+def test_requests_are_judged_each_on_its_own(engine: Engine, path: str, is_started: bool) -> None:
+    """Three requests that run the same statement and load the same relationship once each are no loop."""
+    client = _client(_application_of_one(engine))
+    with contextlib.ExitStack() as stack:
+        if is_started:
+            stack.enter_context(client)
+        queries = stack.enter_context(count_queries())
+        assert [client.get(f"{path}/{number}").json() for number in (1, 2, 3)] == [2, 2, 2]
+    assert queries.count == 6
+    assert queries.n_plus_one == []
+
+
+def test_an_n_plus_one_of_several_requests_is_one_finding(engine: Engine) -> None:
+    """A loop that runs in each of three requests is found once, with what all of them executed."""
+    client = _client(_application_of_one(engine))
+    with count_queries() as queries:
+        for _ in range(3):
+            client.get("/all")
+    assert queries.count == 12
+    assert [(found.relationship, found.count) for found in queries.n_plus_one] == [("books", 9)]
+
+
+def test_a_loop_over_requests_in_an_endpoint_stays_a_loop(engine: Engine) -> None:
+    """What one request does in threads and tasks of its own belongs to that request."""
+    app = FastAPI()
+
+    def count(number: int) -> int:
+        with Session(engine) as session:
+            return len(session.scalars(select(Book).where(Book.shelf_id == number)).all())
+
+    @app.get("/")
+    async def everything() -> list[int]:
+        return list(await asyncio.gather(*(asyncio.to_thread(count, number) for number in (1, 2, 3))))
+
+    with count_queries() as queries:
+        assert _client(app).get("/").json() == [2, 2, 2]
+    assert [found.kind for found in queries.n_plus_one] == ["repeated-statement"]
+
+
+def test_a_block_over_very_many_requests_sees_the_last_ones(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ran once in each of the requests before leaves room for a loop after them."""
+    monkeypatch.setattr("pitstop.sql.detector._MAX_GROUPS", 4)
+    client = _client(_application_of_one(engine))
+    with count_queries(engine) as queries:
+        for number in (1, 2, 3, 1, 2, 3):
+            client.get(f"/sync/{number}")
+        for number in (1, 2, 3):
+            with engine.connect() as connection:
+                connection.execute(select(Book).where(Book.id == number)).all()
+    assert [found.kind for found in queries.n_plus_one] == ["repeated-statement"]

@@ -10,7 +10,7 @@ import pathlib
 import types
 import typing
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "field_types",
     "is_mapped",
+    "is_used_up",
     "mapped_in",
     "parts",
     "reachable",
@@ -89,6 +90,11 @@ def mapped_in(value: object) -> type | None:
     items = value.values() if isinstance(value, dict) else value
     inside = items if isinstance(value, dict | list | tuple | set | frozenset) else ()
     return next((type(each) for each in (value, *inside) if is_mapped(type(each))), None)  # type: ignore[misc]
+
+
+def is_used_up(value: object) -> bool:
+    """Whether who reads a value leaves nothing for the next: an iterator, a coroutine."""
+    return isinstance(value, Iterator | AsyncIterator | Awaitable)
 
 
 def parts(annotation: object) -> Iterator[object]:

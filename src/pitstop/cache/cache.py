@@ -1,6 +1,5 @@
 """``Cache``: what an application holds in its hands."""
 
-import fnmatch
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import inf
@@ -27,7 +26,7 @@ from pitstop.cache.request import Recipe, namespace_tag, user_tag, with_families
 from pitstop.cache.response_options import ResponseOptions, ResponseTag
 from pitstop.cache.responses import Responses
 from pitstop.cache.row_rules import RowTags
-from pitstop.cache.search import stored_keys
+from pitstop.cache.search import key_pattern, stored_keys
 from pitstop.cache.stats import CacheStats
 from pitstop.cache.ttl import Adaptive, Duration
 from pitstop.errors import SettingsError
@@ -262,14 +261,15 @@ class Cache(Core):
         await self._invalidation.tags(map(namespace_tag, arguments.names("namespace", namespaces)))
 
     async def invalidate_pattern(self, pattern: str) -> int:
-        """Drop the values whose keys match a pattern (``"user:*"``); searches Redis by SCAN.
+        """Drop the values whose keys match a pattern (``"user:*"``, as of Redis' ``MATCH``), found by SCAN.
 
         It takes time in proportion to everything stored: tags are for what happens often.
 
         Returns:
             how many values were dropped.
         """
-        dropped = {key for key in self._memory.held_keys() if fnmatch.fnmatchcase(key, pattern)}
+        matching = key_pattern(pattern)
+        dropped = {key for key in self._memory.held_keys() if matching.fullmatch(key.encode())}
         if dropped:
             await self._invalidation.drop(sorted(dropped))
         if self._client is not None:
@@ -376,10 +376,11 @@ class Cache(Core):
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """What is stored under keys; those without a value are left out."""
+        asked = arguments.listed("keys", keys)
         if not self.enabled:
             return {}
         self._begin()
-        return await self._plain.get_many(keys)
+        return await self._plain.get_many(asked)
 
     async def set(
         self, key: str, value: Any, *, ttl: Duration | None = None, tags: Iterable[str] = ()
@@ -388,7 +389,7 @@ class Cache(Core):
 
         Args:
             key: any string.
-            value: what JSON can say.
+            value: what JSON can say, and bytes.
             ttl: as of :meth:`cached`.
             tags: names that invalidate it.
 
@@ -406,6 +407,7 @@ class Cache(Core):
         """Store several, as :meth:`set` does; True if all are stored."""
         if not self.enabled or not values:
             return False
+        arguments.names("key", values)
         self._begin()
         fresh = self._default_ttl if ttl is None else lifetime.seconds(ttl)
         return await self._plain.set_many(

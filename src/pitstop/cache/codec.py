@@ -104,6 +104,10 @@ class Codec(ABC):
         """The error for a value that holds an object of a mapped class."""
         return self._refusal(f"the value holds a {kind.__qualname__}, which {_MAPPED}")
 
+    def used_up(self, kind: type) -> UncacheableValue:
+        """The error for a value that only its first reader could read."""
+        return self._refusal(f"who reads a {kind.__qualname__} first uses it up; return a list or other data")
+
     @abstractmethod
     def _encoded(self, value: Any) -> bytes: ...
 
@@ -156,7 +160,7 @@ class _Nothing(Codec):
 
 
 class PlainCodec(Codec):
-    """Without an annotation to decode by only what JSON knows is stored, and only in exactly those types."""
+    """Without an annotation to decode by: bytes and what JSON knows, and only in exactly those types."""
 
     name = "plain"
 
@@ -182,13 +186,13 @@ class PlainCodec(Codec):
         return self._refusal(f"the value{path} is a {named}; {known}{cure}")
 
 
-_JSON_SCALARS = frozenset({str, int, float, bool, NoneType})
+_PLAIN = frozenset({str, int, float, bool, bytes, NoneType})
 
 
 def _odd(value: Any) -> tuple[str, type] | None:
-    """Where a value holds something that JSON does not know, and of which class; None where nowhere."""
+    """Where a value holds something that is not plain, and of which class; None where nowhere."""
     kind = type(value)
-    if kind in _JSON_SCALARS:
+    if kind in _PLAIN:
         return None
     if kind is dict:
         for key in value:
@@ -198,7 +202,7 @@ def _odd(value: Any) -> tuple[str, type] | None:
     elif kind is not list:
         return "", kind
     for item in value:
-        if type(item) not in _JSON_SCALARS and (odd := _odd(item)) is not None:
+        if type(item) not in _PLAIN and (odd := _odd(item)) is not None:
             return f"[...]{odd[0]}", odd[1]
     return None
 
@@ -262,7 +266,8 @@ def codec_for(annotation: object = Any, *, function: str = "the function") -> Co
 
     Args:
         annotation: the resolved annotation; missing (``inspect.Signature.empty``), ``Any``, or a string that
-            cannot be resolved: only exact JSON types are stored. ``Awaitable[X]`` and ``Coroutine`` mean X.
+            cannot be resolved: only bytes and exact JSON types are stored. ``Awaitable[X]`` and
+            ``Coroutine`` mean X.
         function: its name, for messages.
 
     Raises:

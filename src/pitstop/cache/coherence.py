@@ -79,6 +79,7 @@ class Coherence:
         epoch: the token of the epoch that it belongs to.
         young_until: until then a writer may commit whose fence was lost before that epoch.
         signals: wakes those who wait for another's load, by digest.
+        trouble: why the latest attempt to hold a lease failed; empty if none has.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Coherence:
         self.until = self.memory_until = 0.0
         self.held_until = 0.0
         self.contact = self.answered = clock()
-        self.holder = b""
+        self.holder, self.trouble = b"", ""
         self.epoch, self.young_until = b"", 0.0
         self._approved = self._trusted = b""
         self.signals = Signals()
@@ -234,12 +235,13 @@ class Coherence:
             try:
                 self._hold()
             except RedisUnavailable as error:
+                self.trouble = str(error)
                 if self.holder or not attempt:
                     log.warning("the cache goes on without Redis: %s", error)
             except CacheError as error:
                 if str(error) != said:  # it may stay so for long
                     log.error("the cache does not use Redis: %s", error)
-                said = str(error)
+                said = self.trouble = str(error)
                 attempt = len(_PAUSES)
             except Exception:
                 log.exception("the cache's connection to Redis failed")
@@ -355,7 +357,7 @@ class Coherence:
             if self._distrusted:
                 raise RedisUnavailable("something waits to be told to Redis")
             if self._client.servers.strange:
-                raise RedisUnavailable("a server of the cluster has been replaced: what it holds may be old")
+                raise RedisUnavailable("another server has taken the place of one: what it holds may be old")
             for frame in wire.receive(left):
                 self._hear(wire, frame)
             if self._approved == self.holder != self._trusted:

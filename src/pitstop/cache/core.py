@@ -6,6 +6,8 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -70,6 +72,9 @@ class Core:
         arguments.one_of("on_fence_failure", on_fence_failure, ("outbox", "refuse"))
         arguments.positive("lease", lease)
         arguments.positive("soft_timeout", soft_timeout)
+        arguments.number("local_items", local_items, 0, inf)
+        arguments.number("local_bytes", local_bytes, 0, inf)
+        arguments.number("shadow_rate", shadow_rate, 0, 1)
         self.enabled = load_settings().cache_enabled if enabled is None else enabled
         self._shadow_every = round(1 / shadow_rate) if shadow_rate > 0 else 0
         self._default_ttl = lifetime.seconds(default_ttl)
@@ -182,7 +187,8 @@ class Core:
         return f"<Cache {self._commands.prefix.decode()!r} {state}>"
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        with suppress(RedisUnavailable):  # the log tells; an application is to begin all the same
+            await self.start()
         return self
 
     async def __aexit__(
@@ -209,7 +215,10 @@ class Core:
             try:  # who waits is woken at each attempt that fails, too
                 await asyncio.wait_for(asyncio.wrap_future(self._coherence.joined()), until - loop.time())
             except TimeoutError:
-                raise RedisUnavailable(f"{self!r} could not reach redis within {seconds:g} s") from None
+                why = self._coherence.trouble or "no answer"
+                raise RedisUnavailable(
+                    f"{self!r} could not reach redis within {seconds:g} s: {why}"
+                ) from None
 
     async def close(self) -> None:
         """Give the lease back, close every connection, and take part in commits no longer.

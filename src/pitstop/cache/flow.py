@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from pitstop.cache import ttl
-from pitstop.cache.annotations import mapped_in
+from pitstop.cache.annotations import is_used_up, mapped_in
 from pitstop.cache.changes import ChangeLog
 from pitstop.cache.clock import clock
 from pitstop.cache.coherence import Coherence
@@ -346,6 +346,8 @@ class Flows(Looks):
         kind = mapped_in(called.value)
         if kind is not None:
             self._refuse_value(request, notes, request.recipe.codec.of_session(kind))
+        elif is_used_up(called.value):
+            self._refuse_value(request, notes, request.recipe.codec.used_up(type(called.value)))
         if called.error is not None or not self._may_keep(request, called, notes):
             return Outcome(called.value, tags, error=called.error, private=notes.private)
         fresh = self._fresh_seconds(request, called)

@@ -29,7 +29,7 @@ class AsyncCached(Cached[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The value, from wherever it is had soonest."""
-        value = self._peek(args, kwargs)
+        value = self._peek(args, kwargs) if self._shortcuts else MISSING
         if value is MISSING:  # in this very function: another coroutine would cost as much as the rest of it
             parts = self._parts
             if not parts.enabled:

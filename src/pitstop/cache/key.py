@@ -113,6 +113,8 @@ class KeyMaker:
         return canonical_self(value) if index == self._lenient else canonical(value)
 
     def _encoded_by_hand(self, value: object) -> bytes:
+        if value is None:  # of a function without return, one value would be everybody's
+            raise UnkeyableArgument(f"key= of {self.name} returned None; return what the value depends on")
         try:
             return canonical(value)
         except NotKeyable as error:

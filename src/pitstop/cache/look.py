@@ -95,12 +95,12 @@ class Looks:
         if stored is None:
             return None
         try:
-            tokens = b"".join((reply[1][:TOKEN_BYTES], *reply[2:]))
+            epoch = reply[1][:TOKEN_BYTES]
+            tokens = b"".join((epoch, *reply[2:]))
         except TypeError:  # one is missing
             return None
         entry = unpack_held(stored, tokens)
-        # after the reply: what was lost meanwhile may have been a fence
-        if entry is None or not self.may_look():
+        if entry is None or not self._counts(epoch):
             return None
         fresh_until, load_ms, flags, payload = entry
         recipe, now = request.recipe, time.time()
@@ -152,8 +152,7 @@ class Looks:
     def _take(self, request: Request, sight: Sight, start: int) -> Outcome | None:
         """A hit in Redis, if the entry holds and need not be loaded anew."""
         entry = sight.entry
-        # after the reply: what was lost meanwhile may have been a fence
-        if entry is None or request.mode != "read" or not self._is_up():
+        if entry is None or request.mode != "read" or not self._counts(sight.tokens[0]):
             return None
         now = time.time()
         stale, early = entry.fresh_until <= now, request.recipe.early > 0
@@ -191,6 +190,15 @@ class Looks:
         coherence = self._coherence
         # what its `is_up` says: each call of the hot path that need not be made counts
         return coherence is not None and not coherence.paused and clock() < coherence.until
+
+    def _counts(self, epoch: bytes | None) -> bool:
+        """Whether replies that were given under an epoch count now that they are here.
+
+        What was lost since may have been a fence. Of a Cluster the epoch may be the word of one node from
+        before a lapse of the lease, and the rest that of another from after it.
+        """
+        coherence = self._coherence
+        return coherence is not None and epoch == coherence.epoch and self.may_look()
 
     def _is_up(self) -> bool:
         return self._coherence is None or self._coherence.is_up

@@ -22,10 +22,10 @@ NAMESPACE = "default"
 
 
 class _ByHand(PlainCodec):
-    """What ``cache.set`` is given: JSON's own types; nobody annotates them."""
+    """What ``cache.set`` is given: JSON's own types and bytes; nobody annotates them."""
 
     def _refusal(self, why: str) -> UncacheableValue:
-        return UncacheableValue(f"cache.set takes what JSON can say: {why}")
+        return UncacheableValue(f"cache.set takes bytes and what JSON can say: {why}")
 
     def _no_plain(self, path: str, kind: type) -> UncacheableValue:
         return self._refusal(

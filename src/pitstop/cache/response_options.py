@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from string import Formatter
 from urllib.parse import parse_qsl
 
+from pitstop.cache import arguments
 from pitstop.cache.capture import ASGIScope, Rules
 from pitstop.cache.notes import current_notes
 from pitstop.cache.page import Negotiation
@@ -49,6 +51,9 @@ class ResponseOptions:
         for name, value in (("tags", tags), ("vary", vary), ("query", query), ("paths", paths)):
             if isinstance(value, str):
                 raise SettingsError(f"{name} is {value!r}; write a list: {name}=[{value!r}]")
+        numbers = {"max_age": max_age, "s_maxage": s_maxage, "max_body": max_body}
+        for name, number in {**numbers, "stale_while_revalidate": stale_while_revalidate}.items():
+            arguments.number(name, number or 0, 0, inf)
         self.vary = tuple(dict.fromkeys(each.lower().encode() for each in vary))
         self.query = None if query is None else frozenset(query)
         self.paths = tuple(map(_pattern, paths))
@@ -132,6 +137,8 @@ def _fields(template: str) -> list[str]:
 
 def _pattern(path: str) -> "re.Pattern[str]":
     """A path with ``{name}`` for one segment, or ``{name:path}`` for all that follow."""
+    if not path.startswith("/"):
+        raise SettingsError(f"path {path!r} begins with no slash: no request has it; write '/{path}'")
     parts = re.split(r"\{(\w+)(:path)?\}", path)
     literals = map(re.escape, parts[::3])
     fields = [".*" if rest else "[^/]+" for rest in parts[2::3]]

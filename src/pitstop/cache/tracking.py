@@ -1,7 +1,7 @@
 """Automatic tags: what a statement reads and writes, by table, or by row where the primary key says which."""
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -61,12 +61,12 @@ def read_by(context: Any) -> tuple[str, ...] | None:
     if compiled not in _readers:
         # with the joins that loader options add, which the statement as written does not have
         final = getattr(compiled.compile_state, "statement", None)
-        _readers[compiled] = _reader(compiled.statement if final is None else final)
+        _readers[compiled] = _reader(compiled.statement if final is None else final, compiled.bind_names)
     reader = _readers[compiled]
     return None if reader is None else reader(context.compiled_parameters[0])
 
 
-def _reader(statement: Any) -> _Reader | None:
+def _reader(statement: Any, names_of: Mapping[BindParameter[Any], str]) -> _Reader | None:
     parts = list(visitors.iterate(statement))
     # what is written by hand, in a whole statement or in a part, may read anything
     if isinstance(statement, TextClause) or any(_hides_tables(each) for each in parts):
@@ -74,13 +74,15 @@ def _reader(statement: Any) -> _Reader | None:
     tables = tuple(dict.fromkeys(each for each in parts if isinstance(each, Table)))
     names = tuple(dict.fromkeys(table_tag(each.fullname) for each in tables))
     whole = (ANY_TABLE, *names)
-    key = _key_of(statement, tables[0]) if _reads_once(parts, tables) else None
-    if key is None:
+    compared = _key_of(statement, tables[0]) if _reads_once(parts, tables) else None
+    # by name: a parameter holds the value of the statement that was compiled, which others like it share
+    given = {parameter.key: name for parameter, name in names_of.items()}
+    if compared is None or not all(each.key in given for each in compared):
         return lambda parameters: whole
-    columns, compared = [*tables[0].primary_key.columns], key
+    columns, key = [*tables[0].primary_key.columns], [given[each.key] for each in compared]
 
     def of_row(parameters: dict[str, Any]) -> tuple[str, ...]:
-        values = [_value(each, parameters) for each in compared]
+        values = [parameters.get(each) for each in key]
         if not all(map(names_row, columns, values)):
             return whole
         return (ANY_TABLE, row_tag(tables[0].fullname, values))
@@ -133,7 +135,3 @@ def _conjunction(clause: "ColumnElement[bool] | None") -> "list[ColumnElement[An
             return []
         return [part for each in clause.clauses for part in _conjunction(each)]
     return [clause]
-
-
-def _value(parameter: "BindParameter[Any]", parameters: dict[str, Any]) -> object:
-    return parameters.get(parameter.key, parameter.value)

@@ -27,6 +27,8 @@ async def warm(
     failed: Callable[[Any, Exception], None] | None,
 ) -> int:
     """Load and keep the values of many arguments; see :meth:`pitstop.cache.Cache.warm`."""
+    if not isinstance(function, AsyncCached | SyncCached):
+        raise SettingsError(f"{function!r} is no cached function: decorate it with @cache.cached(...)")
     if concurrency < 1:
         raise SettingsError(f"concurrency={concurrency} loads nothing: give 1 or more")
     done, pending = 0, iter(combinations)

@@ -5,11 +5,13 @@ the message explains, 130 interrupted.
 """
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from pitstop import __version__
 from pitstop.cli import (
     apply,
     bench,
@@ -58,8 +60,18 @@ cache.app.command("warm")(cache_warm.warm)
 app.add_typer(cache.app, name="cache")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"pitstop {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version.")
+    ] = False,
+) -> None:
     """Observe, diagnose, fix, prove."""
 
 

@@ -132,6 +132,7 @@ async def _with_cache(url: str, namespace: str, action: "Callable[[Cache], Any]"
     from pitstop.cache import Cache
 
     async with Cache(url, namespace=namespace, on_fence_failure="refuse", enabled=True) as cache:
+        await cache.start()
         return await action(cache)
 
 

@@ -108,6 +108,7 @@ async def _warmed(
 ) -> None:
     cache = _cache(cached, result.function)
     async with cache:
+        await cache.start()
         begun, before = time.monotonic(), _unkept(cache)
 
         def fail(call: dict[str, Any], error: Exception) -> None:

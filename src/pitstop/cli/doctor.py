@@ -103,7 +103,7 @@ def _as_json(evidence: "Evidence", findings: "list[Finding]") -> dict[str, Any]:
             "count": each.count,
             "errors": each.errors,
             "mean_ms": each.mean_ms,
-            "p95_ms": each.latency.quantile(0.95),
+            "p95_ms": each.quantile(0.95),
             "statements_per_request": each.statements / each.count if each.count else 0.0,
         }
         for each in evidence.observations.scopes.values()
@@ -144,7 +144,8 @@ def render(
 def _verdict(evidence: "Evidence", findings: "list[Finding]") -> Text:
     if not findings:
         seen = sum(each.count for each in evidence.observations.scopes.values())
-        return Text(f"Nothing to complain about in {seen:,} requests and runs.", style="bold green")
+        where = f"in {seen:,} requests and runs" if seen else "in the database; no application was observed"
+        return Text(f"Nothing to complain about {where}.", style="bold green")
     critical = sum(finding.severity == "critical" for finding in findings)
     if len(findings) == 1:
         return Text(f"1 {'critical ' * critical}finding.", style="bold")
@@ -167,7 +168,7 @@ def _print_routes(console: Console, observations: "Observations") -> None:
             Text(each.name if each.kind == "request" else f"{each.name} ({each.kind})"),  # no markup
             f"{each.count:,}",
             f"{each.mean_ms:,.1f}" if ended else "",
-            f"{each.latency.quantile(0.95):,.1f}" if ended else "",
+            f"{each.quantile(0.95):,.1f}" if ended else "",
             f"{each.statements / max(each.count, 1):,.1f}",
             f"{each.errors:,}" if each.errors else "",
         )

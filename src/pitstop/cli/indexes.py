@@ -1,7 +1,9 @@
 """``pitstop indexes``: the indexes that a workload should have, and what is wrong with those there are."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,15 @@ from pitstop.errors import SettingsError, StoreError
 from pitstop.postgres import abbreviate
 
 if TYPE_CHECKING:
-    from pitstop.advisor.indexes import Advice, AdvisedIndex, Proof, ProvenIndex, WorkloadStatement
+    from pitstop.advisor.indexes import (
+        Advice,
+        AdvisedIndex,
+        Advisor,
+        Harm,
+        Proof,
+        ProvenIndex,
+        WorkloadStatement,
+    )
     from pitstop.advisor.indexes.report import IndexFinding
     from pitstop.servers import Servers
 
@@ -139,13 +149,25 @@ def _ask(url: str, statements: "list[WorkloadStatement]", *, most_bytes: int | N
         findings = examine_indexes(there, usage, catalog=catalog, whatif=whatif)
         advisor = Advisor(whatif)
         advice = advisor.advise(statements) if statements else None
-        proof = _prove(url, advice, servers, most_bytes) if advice and most_bytes is not None else None
+        proof = None
+        if advice and most_bytes is not None:
+            proof = _prove(url, advice, servers, most_bytes, partial(_without, advisor, statements))
         if proof is not None:
             advice = advisor.only(proof.kept)
     return _Answer(advice, proof, [each for each in findings if not (advice and _served(each, advice))])
 
 
-def _prove(url: str, advice: "Advice", servers: "Servers", most_bytes: int) -> "Proof":
+def _without(advisor: "Advisor", statements: "list[WorkloadStatement]", harms: "Sequence[Harm]") -> "Advice":
+    return advisor.advise(statements, without=harms)
+
+
+def _prove(
+    url: str,
+    advice: "Advice",
+    servers: "Servers",
+    most_bytes: int,
+    others: "Callable[[Sequence[Harm]], Advice]",
+) -> "Proof":
     from pitstop.advisor.indexes import prove
     from pitstop.advisor.whatif import open_replica
 
@@ -155,7 +177,7 @@ def _prove(url: str, advice: "Advice", servers: "Servers", most_bytes: int) -> "
         console.print(Text(line, style="dim"))
 
     with open_replica(url, servers=servers, most_bytes=most_bytes, progress=say) as replica:
-        return prove(advice, replica, progress=say)
+        return prove(advice, replica, others=others, progress=say)
 
 
 def _served(finding: "IndexFinding", advice: "Advice") -> bool:
@@ -225,7 +247,8 @@ def _render_index(console: Console, index: "AdvisedIndex", proven: "ProvenIndex 
     size = f"{(proven.size_bytes if proven else index.size_bytes) / _MIB:,.1f} MiB"
     console.print(Text(f"    {size}, {index.write_cost:g} for each row written; {index.reason}"))
     if proven is not None:
-        console.print(Text(f"    {proven.reason or _effects(proven)}"))
+        for line in filter(None, (_effects(proven), proven.reason)):
+            console.print(Text(f"    {line}"))
 
 
 def _effects(proven: "ProvenIndex") -> str:

@@ -25,6 +25,7 @@ _CONSTANT = re.compile(r"(?<!\bis )(?<!\bis not )\b(?:true|false|null)\b")
 _NEGATIVE = re.compile(
     r"((?:^|[=<>(,+*/|\[]|\b(?:select|and|or|not|between|then|else|when|limit|offset|by|returning)) ?)- \?"
 )
+_LABEL = re.compile(r"\b(\w+) \. (\w+) as (?:\1_)?\2(?:_\d+)?\b")  # SQLAlchemy's own, of a column of a table
 _ARRAY = re.compile(r"\[ \?(?: , \?)+ \]")
 
 
@@ -85,12 +86,13 @@ def query_statements(connection: "psycopg.Connection[dict[str, Any]]") -> Server
 
 
 def server_form(text: str) -> str:
-    """A statement as the server counts it: it takes constants out that the application's text has, too.
+    """A statement as the server counts it: it takes constants out that the application's text has, too, and
+    counts statements as one that differ in the labels of their columns, of which it shows the first.
 
     What the application sent and what ``pg_stat_statements`` shows of it have the same form.
 
     Args:
         text: SQL with any style of placeholder.
     """
-    line = _NEGATIVE.sub(r"\1?", _CONSTANT.sub("?", normalise(text)))
+    line = _LABEL.sub(r"\1 . \2", _NEGATIVE.sub(r"\1?", _CONSTANT.sub("?", normalise(text))))
     return _ARRAY.sub("[ ? ]", shorten_lists(line))

@@ -13,6 +13,7 @@ from pitstop.errors import SettingsError
 from pitstop.sql import hooks
 from pitstop.sql.recording import Collector, Matches, Observation
 from pitstop.sql.records import NPlusOne, Statement, StatementGroup
+from pitstop.sql.requests import number_requests
 from pitstop.sql.slow import log_slow
 from pitstop.sql.trace import Trace
 
@@ -36,6 +37,7 @@ class Queries:
 
     def __enter__(self) -> Self:
         hooks.install()
+        number_requests()
         self._watch.open()
         self._collector.open()
         return self

@@ -31,7 +31,7 @@ from pitstop.sql.cure import (
 from pitstop.sql.groups import Group, RowLoads, StatementRuns, climbs
 from pitstop.sql.lineage import Execution, Lineage, Origin, is_reading_again
 from pitstop.sql.reason import column_reason, is_asked, is_created, is_of_alias
-from pitstop.sql.records import FindingKind, NPlusOne, Seen
+from pitstop.sql.records import FindingKind, NPlusOne, Seen, merged
 
 __all__ = ["Detector"]
 
@@ -90,11 +90,13 @@ class Detector:
         group = self._statements.get(key)
         if group is not None:
             group.add_run(seen.site, seen.ms, parameters)
-        elif (first := self._once.pop(key, None)) is not None:
+        elif len(self._statements) < _MAX_GROUPS and (first := self._once.pop(key, None)) is not None:
             group = self._statements[key] = StatementRuns(origin, seen.text)
             group.add_run(seen.site, *first)
             group.add_run(seen.site, seen.ms, parameters)
-        elif len(self._once) + len(self._statements) < _MAX_GROUPS:
+        else:
+            if len(self._once) >= _MAX_GROUPS:  # thousands of requests: the oldest is over
+                del self._once[next(iter(self._once))]
             self._once[key] = (seen.ms, parameters)
 
     def see_forbidden(self, seen: Seen) -> None:
@@ -139,7 +141,8 @@ class Detector:
         found += [
             self._repeat_finding(group) for group in self._statements.values() if self._is_repeat(group)
         ]
-        return sorted(filter(self._is_wanted, found), key=lambda each: (-each.count, str(each)))
+        wanted = merged(filter(self._is_wanted, found))
+        return sorted(wanted, key=lambda each: (-each.count, str(each)))
 
     def forbidden_findings(self) -> list[NPlusOne]:
         """What was refused so far; the allow-list does not apply, because it fails requests."""
@@ -149,7 +152,7 @@ class Detector:
             else self._column_finding(key, group)
             for key, group in self._forbidden.items()
         ]
-        return [replace(each, kind="forbidden-load") for each in found]
+        return [replace(each, kind="forbidden-load") for each in merged(found)]
 
     def _is_loop(self, group: RowLoads) -> bool:
         distinct = len(group.distinct)

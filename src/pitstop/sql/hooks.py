@@ -19,8 +19,9 @@ from sqlalchemy.exc import MissingGreenlet
 from pitstop.location import Site, find_site
 from pitstop.postgres import fingerprint
 from pitstop.sql.lineage import PEER_OF, Execution, Origin, next_run
-from pitstop.sql.recording import is_recording, tell, traces_of
+from pitstop.sql.recording import is_counting, is_recording, tell, traces_of
 from pitstop.sql.records import Seen
+from pitstop.sql.requests import request_number
 from pitstop.sql.trace import Trace
 
 __all__ = ["install"]
@@ -116,6 +117,9 @@ def _record(
     ms = (perf_counter() - started) * 1000.0
     try:
         site = find_site(_DRIVER_SQL_FRAMES if context.invoked_statement is None else _STATEMENT_FRAMES)
+        request = request_number() if is_counting() else 0
+        if request:  # the same way in another request is another way
+            site = site._replace(stack=hash((site.stack, request)))
         execution = _execution(context, site)
         seen = Seen(text, fingerprint(text), ms, rows, failed, site, execution, parameters, next_run())
         if not forbidden:

@@ -11,7 +11,7 @@ from pitstop.sql.pools import note_pool
 from pitstop.sql.records import Seen
 from pitstop.sql.trace import Trace
 
-__all__ = ["Collector", "Observation", "is_recording", "tell", "traces_of"]
+__all__ = ["Collector", "Observation", "is_counting", "is_recording", "tell", "traces_of"]
 
 Matches = Callable[[Any], bool]
 
@@ -111,6 +111,11 @@ def tell(traces: list[Trace], seen: Seen) -> None:
 def is_recording() -> bool:
     """Whether anybody may want what runs in this process; cheap, and may say yes too often."""
     return bool(_open or _observed)
+
+
+def is_counting() -> bool:
+    """Whether a block is open, which may hear several requests; an observed scope is one."""
+    return bool(_open)
 
 
 def traces_of(connection: Any) -> list[Trace]:

@@ -1,13 +1,14 @@
 """The records of this room: what the hooks saw, one statement, one group of equal ones, one N+1."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from pitstop.location import Location, Site
 from pitstop.postgres import Fingerprint
 from pitstop.sql.lineage import Execution, Origin
 
-__all__ = ["FindingKind", "NPlusOne", "Seen", "Statement", "StatementGroup"]
+__all__ = ["FindingKind", "NPlusOne", "Seen", "Statement", "StatementGroup", "merged"]
 
 FindingKind = Literal["lazy-load", "column-load", "repeated-statement", "forbidden-load"]
 
@@ -122,3 +123,16 @@ class NPlusOne:
         query = f"; query at {self.query_location}" if self.query_location else ""
         cure = f".options({self.cure})" if self.is_expression else self.cure
         return f"{self.kind} {name}: {self.count} extra statements{where}{query}; cure: {cure}"
+
+
+def merged(findings: Iterable[NPlusOne]) -> list[NPlusOne]:
+    """What several requests did at the same lines, as one finding."""
+    known: dict[Hashable, NPlusOne] = {}
+    for each in findings:
+        where = (each.location, each.query_location, each.callers)
+        key = (each.kind, each.parent, each.relationship, each.cure, where)
+        first = known.setdefault(key, each)
+        if first is not each:
+            count, total_ms = first.count + each.count, first.total_ms + each.total_ms
+            known[key] = replace(first, count=count, total_ms=total_ms)
+    return list(known.values())

@@ -2,14 +2,22 @@
 
 import importlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 
-from pitstop.advisor.indexes import Advice, AdvisedIndex, AdvisedStatement, Advisor, WorkloadStatement, prove
+from pitstop.advisor.indexes import (
+    Advice,
+    AdvisedIndex,
+    AdvisedStatement,
+    Advisor,
+    Harm,
+    WorkloadStatement,
+    prove,
+)
 from pitstop.advisor.indexes.trial import Comparison, compare
 from pitstop.advisor.whatif import Replica, WhatIf, open_replica
 from pitstop.errors import WhatIfError
@@ -21,6 +29,7 @@ Copy = Callable[..., WhatIf]
 proof_module = importlib.import_module("pitstop.advisor.indexes.proof")
 
 MISLED = """
+DROP TABLE IF EXISTS misled;
 CREATE TABLE misled (id int PRIMARY KEY, place int, late boolean, note text);
 INSERT INTO misled
 SELECT i, i * 7919 % 100003, i * 7919 % 100003 > 90000, repeat('x', 100) FROM generate_series(1, 100000) AS i;
@@ -122,20 +131,62 @@ def test_what_costs_writes_more_goes(replica: Replica) -> None:
     assert "it takes more than it saves, most of statement 2" in often.indexes[0].reason
 
 
-def test_what_harms_a_statement_goes(replica: Replica) -> None:
-    """Where the planner is misled into an index that makes a statement slower, the index is dropped."""
+def misled(replica: Replica, *, weight: float) -> Advice:
+    """An index by place that serves a look-up, and misleads the planner in another statement."""
     replica.connection.execute(MISLED.encode())
-    given = advice(
+    return advice(
         [
             ("SELECT * FROM misled WHERE late ORDER BY place LIMIT 5", 1.0),
-            ("SELECT note FROM misled WHERE place = 7", 1000.0),
+            ("SELECT note FROM misled WHERE place = 7", weight),
         ],
         {"CREATE INDEX CONCURRENTLY ON public.misled (place)": (0, 1)},
     )
-    proof = prove(given, replica)
+
+
+def test_what_harms_a_statement_goes(replica: Replica) -> None:
+    """Where the planner is misled into an index that makes a statement slower, the index is dropped."""
+    proof = prove(misled(replica, weight=20.0), replica)
     assert proof.kept == []
     assert "it makes statement 1 slower" in proof.indexes[0].reason
     assert [each.verdict for each in proof.statements] == ["same", "same"]
+
+
+def test_what_saves_others_far_more_stays(replica: Replica) -> None:
+    """The same index stays, and says why, where the workload would lose ten times as much without it."""
+    proof = prove(misled(replica, weight=100_000.0), replica)
+    assert len(proof.kept) == 1
+    assert "it makes statement 1 slower" in proof.indexes[0].reason
+    assert "and saves others more" in proof.indexes[0].reason
+    assert [each.verdict for each in proof.statements] == ["slower", "faster"]
+
+
+@pytest.mark.parametrize("weight", [20.0, 100_000.0])
+def test_another_in_the_place_of_a_harmful_one(replica: Replica, weight: float) -> None:
+    """Where an index can be had that does the same good and no harm, it takes the place."""
+    given, asked = misled(replica, weight=weight), list[tuple[Harm, ...]]()
+    other = "CREATE INDEX CONCURRENTLY ON public.misled USING hash (place)"
+
+    def others(harms: Sequence[Harm]) -> Advice:
+        asked.append(tuple(harms))
+        return advice([(each.text, each.weight) for each in given.statements], {other: (1,)})
+
+    proof = prove(given, replica, others=others)
+    assert proof.kept == [other]
+    assert [each.is_kept for each in proof.indexes] == [False, True]
+    assert [each.verdict for each in proof.statements] == ["same", "faster"]
+    assert asked == [(Harm(given.indexes[0].ddl, "public.misled"),)]
+
+
+def test_advice_without_a_harmful_index(copy: Copy) -> None:
+    """No index with its keys is advised again; what it kept from being advised may come back together."""
+    advisor, workload = (
+        Advisor(copy()),
+        [WorkloadStatement(BY_USER), WorkloadStatement(f"{BY_USER} ORDER BY id")],
+    )
+    (first,) = advisor.advise(workload).indexes
+    again = advisor.advise(workload, without=[Harm(first.ddl, "public.orders")])
+    assert first.ddl not in [each.ddl for each in again.indexes]
+    assert [each.ddl for each in advisor.only([first.ddl]).indexes] == [first.ddl]
 
 
 def test_nothing_is_written(replica: Replica) -> None:

@@ -16,11 +16,12 @@ class Proxy:
         port: of the server behind it.
 
     Attributes:
+        behind: the port of the server that new connections lead to.
         delay: seconds that each piece waits on its way to the server and back.
     """
 
     def __init__(self, port: int) -> None:
-        self._behind = port
+        self.behind = port
         self._loop = asyncio.new_event_loop()
         self._open = asyncio.Event()
         self._open.set()
@@ -82,7 +83,7 @@ class Proxy:
             writer.transport.abort()
             return
         try:
-            back, forth = await asyncio.open_connection("127.0.0.1", self._behind)
+            back, forth = await asyncio.open_connection("127.0.0.1", self.behind)
         except OSError:
             writer.transport.abort()
             return

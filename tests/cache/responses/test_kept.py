@@ -164,6 +164,8 @@ async def test_a_cache_that_is_off(site: Site, serve: Serve) -> None:
         ({"tags": "posts"}, r"tags is 'posts'; write a list: tags=\['posts'\]"),
         ({"encodings": ["br"]}, "encoding 'br' is none of zstd, gzip"),
         ({"tags": ["post:{id"]}, "tag 'post:{id' cannot be read"),
+        ({"paths": ["posts"]}, "write '/posts'"),
+        ({"s_maxage": -1}, "s_maxage=-1 is no number from 0"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:

@@ -169,6 +169,12 @@ def redis_faults(world: World, setup: Setup) -> Iterator[Step]:
     if "evict" in setup.faults and redis.token == FENCED and not setup.rules.fence_is_kept:
         gone = redis._replace(token=MISSING, counter=0, fences=nobody)
         yield "Redis evicts the fenced token", world._replace(redis=gone)
+    if "node restart" in setup.faults and redis.run == 0:
+        lost = redis._replace(run=1, token=MISSING, counter=0, fences=nobody, value=None)
+        yield "the node of the tag starts again, empty", world._replace(redis=lost)
+    if "node failover" in setup.faults and redis.run == 0:
+        lost = redis._replace(run=1, token=1, counter=1, fences=nobody, value=(0, 1, 0))
+        yield "the node of the tag fails over to a replica of the beginning", world._replace(redis=lost)
     if "restart" in setup.faults and redis.run == 0:
         fresh = redis._replace(
             run=1,

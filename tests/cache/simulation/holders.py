@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.cache.simulation.server import with_epoch
+from tests.cache.simulation.server import with_epoch, with_epoch_of
 from tests.cache.simulation.world import (
     AGAIN,
     ANNOUNCE,
@@ -74,6 +74,8 @@ def acknowledge(world: World, at: int, writer: int) -> World:
 def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
     """Every step that the coherence thread of one process can take now."""
     process = world.processes[at]
+    if process.life == UP and process.connection == RETIRED and process.view < 0:
+        yield join_without_memory(world, setup, at, process)
     if process.life != UP or process.connection == RETIRED:
         return
     if process.queue:
@@ -85,7 +87,8 @@ def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
     if world.redis.quarantine and process.awaited and process.connection == ON and process.joined:
         yield from settle(world, setup, at, process)
     if process.connection == NOTICED:
-        changed = process._replace(connection=ON, queue=(), joined=0, asked=-1)
+        view = world.redis.run if setup.cluster else 0
+        changed = process._replace(connection=ON, queue=(), joined=0, asked=-1, view=view)
         yield f"P{at} subscribes", world._replace(processes=put(world.processes, at, changed))
     elif process.connection == ON and process.asked < 0 and process.lease < setup.lease:
         yield renew(world, setup, at, process) if process.joined else join(world, setup, at, process)
@@ -118,6 +121,8 @@ def commits(world: World, setup: Setup, at: int) -> bool:
 def notice(world: World, setup: Setup, at: int, process: Process) -> Step:
     """The connection is found cut. Rule `forget_when_joined`: to void memory now would be too early."""
     process = process._replace(connection=NOTICED)
+    if setup.cluster:  # the lease ends before it asks which servers are there now
+        process = process._replace(lease=0)
     if setup.rules.forget_when_joined:
         return f"P{at} notices the cut", world._replace(processes=put(world.processes, at, process))
     return f"P{at} notices the cut and voids its memory", forget(world, at, process, setup)
@@ -127,6 +132,9 @@ def join(world: World, setup: Setup, at: int, process: Process) -> Step:
     """Become a holder under a new id, after SUBSCRIBE on the same connection, and learn what is open."""
     world = spared(world, at)
     redis = with_epoch(world.redis, setup)
+    if setup.cluster:
+        redis = with_epoch_of(redis, setup, process.view)
+        process = process._replace(epoch=redis.epoch, awaited=-1)
     redis = redis._replace(holders=put(redis.holders, at, 1))
     process = process._replace(
         asked=setup.lease,
@@ -134,6 +142,13 @@ def join(world: World, setup: Setup, at: int, process: Process) -> Step:
         open=open_tags(redis, process, setup),
     )
     return f"P{at} joins", world._replace(redis=redis, processes=put(world.processes, at, process))
+
+
+def join_without_memory(world: World, setup: Setup, at: int, process: Process) -> Step:
+    """A process that keeps nothing trusts the servers that are there now; of its lease no trace is needed."""
+    redis = with_epoch_of(world.redis, setup, world.redis.run)
+    process = process._replace(view=redis.run, epoch=redis.epoch)
+    return f"P{at} joins anew", world._replace(redis=redis, processes=put(world.processes, at, process))
 
 
 def open_tags(redis: Redis, process: Process, setup: Setup) -> tuple[int, ...]:
@@ -154,7 +169,7 @@ def spared(world: World, at: int) -> World:
 
 def renew(world: World, setup: Setup, at: int, process: Process) -> Step:
     """A renewal reaches Redis; the reply stands behind what was published before."""
-    holder = world.redis.holders[at]
+    holder = world.redis.holders[at] and (not setup.cluster or process.epoch == world.redis.epoch)
     reply = RENEWED if holder else REMOVED
     process = process._replace(asked=setup.lease, queue=(*process.queue, (reply, 0)))
     world = spared(world, at) if holder else world
@@ -174,6 +189,8 @@ def read(world: World, setup: Setup, at: int, process: Process) -> Step:
             return f"P{at} has joined, its memory is void", forget(world, at, process, setup)
     elif kind == REMOVED:
         process = process._replace(lease=0, asked=-1, joined=0)
+        if setup.cluster:  # it asks all nodes again
+            process = process._replace(connection=NOTICED, queue=())
         return f"P{at} learns that it was removed", forget(world, at, process, setup)
     elif kind == ANNOUNCE and not rules.ack_after_log:
         process = process._replace(queue=((LOG, who), *rest))

@@ -7,21 +7,27 @@ drains of the outbox. Any process can be frozen or killed between any two steps,
 pushes, Redis can hang, evict, start again empty or fail over to a replica that kept nothing since the
 beginning. Time passes in ticks, at any moment, for all clocks at one rate.
 
+In a Cluster one node has the epoch, the holders and the channel, another the token, its fences and the
+value: the latter starts again empty or fails over while the former goes on. A reader has the reply of the
+first some time before that of the second; who meets a new server asks which are there, then joins anew.
+
+An answer may be given before Redis has the value (as responses are): to the caller, to memory, to who waits.
+
 Where an outbox may be used, memory and Redis are trusted from a drain under a lease until that lease ends.
 
-What is not: clocks of different rates (the real margin is for that), a Redis Cluster, a split brain (two
-servers at once; or of a Cluster one node that loses its part), a database that a process comes to know only
-under a new epoch (its fills then need a lease that began after it was asked), a writer cut off from Redis
-while readers are not (refused, or the outbox's stated limit), a COMMIT that PostgreSQL is still executing
-when its fence has run out, values of several keys. A script and its reply are one step: a reply that takes
-long is the same as a later next step.
+What is not: clocks of different rates (the real margin is for that), a split brain (two servers at once), a
+Cluster whose node with the epoch fails too (all is new then), value and token on different nodes, a database
+that a process comes to know only under a new epoch (its fills then need a lease that began after it was
+asked), a writer cut off from Redis while readers are not (refused, or the outbox's stated limit), a COMMIT
+that PostgreSQL is still executing when its fence has run out, values of several keys. A script and its reply
+are one step: a reply that takes long is the same as a later next step.
 """
 
 from collections.abc import Iterator
 
 from tests.cache.simulation import faults, holders, outbox, readers, writers
 from tests.cache.simulation.readers import required
-from tests.cache.simulation.server import readable
+from tests.cache.simulation.server import may_look, readable
 from tests.cache.simulation.world import (
     RETIRED,
     RETURNED,
@@ -61,13 +67,16 @@ def simplest(world: World, setup: Setup) -> World:
             reader.phase == RETURNED or owner != at
             for reader, (owner, _) in zip(world.readers, setup.readers, strict=True)
         ):
-            world = retire(world, at, process)
+            world = retire(world, setup, at, process)
     return world
 
 
-def retire(world: World, at: int, process: Process) -> World:
+def retire(world: World, setup: Setup, at: int, process: Process) -> World:
     """One process retires."""
-    quiet = retired(process.life, (0,) * len(world.writers), process.trust)
+    # who has not joined, or has joined another epoch, has yet to do so
+    joined = process.joined and process.epoch == world.redis.epoch
+    view = process.view if joined or not setup.cluster else -1
+    quiet = retired(process.life, (0,) * len(world.writers), process.trust, view, process.epoch)
     bit = 1 << at
     return world._replace(
         processes=put(world.processes, at, quiet),
@@ -91,7 +100,7 @@ def violation(world: World, setup: Setup) -> str:
             least = required(world, setup, at)
             if not least <= process.memory <= version:
                 return f"P{at} can serve version {process.memory} from memory, {least} was acknowledged"
-        if process.trust == TRUST and readable(world.redis, setup):
+        if process.trust == TRUST and readable(world.redis, setup) and may_look(world, setup, at):
             assert world.redis.value
             least, found = required(world, setup, at), world.redis.value[0]
             if not least <= found <= version:

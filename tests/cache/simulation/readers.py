@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from tests.cache.simulation.server import readable, with_epoch, with_token
+from tests.cache.simulation.server import met, readable, strange, with_epoch, with_token
 from tests.cache.simulation.world import (
+    ANSWERED,
     BARRIER,
     CAPTURED,
     DIRTY,
+    EPOCH,
     FENCED,
     FENCING,
     HIT,
@@ -34,6 +36,8 @@ from tests.cache.simulation.world import (
 )
 
 OVER = Reader(phase=RETURNED)
+LOADING = (STARTED, EPOCH, MISS, LOADED, ANSWERED, CAPTURED, BARRIER, PASSED)
+PROMPT = ("prompt", "prompt_late")
 
 
 def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
@@ -44,31 +48,45 @@ def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
         return
     if reader.phase == RESTING:
         yield begin(world, setup, at)
-    elif kind == "known":
-        yield from known_steps(world, setup, at, reader)
+    elif setup.cluster and reader.phase == STARTED and kind in ("known", "prompt"):
+        epoch = world.redis.epoch
+        yield f"R{at} reads the epoch", changed(world, at, reader._replace(phase=EPOCH, epoch=epoch))
     elif kind == "joiner":
         yield from joiner_steps(world, setup, at, reader)
+    elif reader.phase == LOADED and kind in PROMPT:
+        yield answer(world, setup, at, reader)
+    elif kind in ("known", "prompt"):
+        yield from known_steps(world, setup, at, reader)
     else:
         yield from late_steps(world, setup, at, reader)
 
 
 def known_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
     """Tags are known from the arguments: tokens are read before the snapshot."""
-    if reader.phase == STARTED:
+    if reader.phase in (STARTED, EPOCH):
         yield look(world, setup, at, reader)
+    elif reader.phase == HIT and setup.cluster and not counts(world, setup, at, reader):
+        lost = reader._replace(phase=MISS, token=FENCED)
+        yield f"R{at} does not trust its replies", changed(world, at, lost)
     elif reader.phase == HIT:
         yield f"R{at} returns what it found in Redis", returned(world, setup, at, reader, memorise=True)
     elif reader.phase == MISS:
         yield load(world, setup, at, reader)
-    elif reader.phase == LOADED:
+    elif reader.phase in (LOADED, ANSWERED):
         yield fill(world, setup, at, reader)
+
+
+def counts(world: World, setup: Setup, at: int, reader: Reader) -> bool:
+    """Rule `own_epoch`: replies of several nodes are of several moments; a lease and its epoch join them."""
+    process = world.processes[setup.readers[at][0]]
+    return bool(process.lease) and (reader.epoch == process.epoch or not setup.rules.own_epoch)
 
 
 def late_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
     """The snapshot is older than the tokens: tags found while loading, or an older transaction."""
     if reader.phase == STARTED:
         yield load(world, setup, at, reader)
-    elif reader.phase == LOADED:
+    elif reader.phase in (LOADED, ANSWERED):
         yield look(world, setup, at, reader)
     elif reader.phase == CAPTURED:
         yield ping(world, setup, at, reader)
@@ -79,7 +97,10 @@ def late_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[
 def joiner_steps(world: World, setup: Setup, at: int, reader: Reader) -> Iterator[Step]:
     """Waits for the load of the reader before it and returns what that one loaded."""
     other = world.readers[at - 1]
-    if reader.phase == SHARING and other.phase in (LOADED, CAPTURED, BARRIER, PASSED):
+    if setup.readers[at - 1][1] in PROMPT:
+        if other.given and not setup.rules.answer_once:
+            yield f"R{at} comes after the answer", given(world, setup, at, other.version)
+    elif reader.phase == SHARING and other.phase in (LOADED, CAPTURED, BARRIER, PASSED):
         shared = reader._replace(version=other.version)
         yield f"R{at} returns the load of R{at - 1}", returned(world, setup, at, shared, memorise=False)
 
@@ -116,25 +137,34 @@ def begin(world: World, setup: Setup, at: int) -> Step:
 def may_share(world: World, setup: Setup, at: int) -> bool:
     """Rule `share_fresh`: under a lease the log is complete, and it says that the tag has not changed."""
     other, process = world.readers[at - 1], world.processes[setup.readers[at][0]]
-    loading = other.phase in (STARTED, MISS, LOADED, CAPTURED, BARRIER, PASSED)
+    loading = other.phase in LOADING
+    if setup.readers[at - 1][1] in PROMPT:  # the answer, or the end of the load, is looked at
+        return loading
     fresh = other.fresh and process.lease and (other.token >= 0)
     return bool(loading and (fresh or not setup.rules.share_fresh))
 
 
 def look(world: World, setup: Setup, at: int, reader: Reader) -> Step:
     """MGET of value, epoch, token; a missing token is created. Rule `quarantine`: or counts as fenced."""
-    late = reader.phase == LOADED
+    late = reader.phase in (LOADED, ANSWERED)
     after = CAPTURED if late else MISS
-    if not world.redis.up or world.processes[setup.readers[at][0]].trust != TRUST:
+    owner = setup.readers[at][0]
+    if not world.redis.up or world.processes[owner].trust != TRUST:
         return f"R{at} goes past Redis", changed(world, at, reader._replace(phase=after))
+    if strange(world, setup, owner):
+        world = met(world, owner)
+        return f"R{at} meets a stranger", changed(world, at, reader._replace(phase=after, token=FENCED))
     redis = with_epoch(world.redis, setup)
-    if readable(redis, setup) and not late:
+    seen = redis._replace(epoch=reader.epoch) if reader.phase == EPOCH else redis
+    if readable(seen, setup) and not late:
         assert redis.value
         hit = reader._replace(phase=HIT, version=redis.value[0], token=redis.token)
         return f"R{at} hits version {hit.version} in Redis", changed(world._replace(redis=redis), at, hit)
     redis = with_token(world, redis, setup)
-    token = FENCED if doubtful(redis, world.processes[setup.readers[at][0]]) else redis.token
-    reader = reader._replace(phase=after, token=token, epoch=redis.epoch)
+    process = world.processes[owner]
+    other = setup.cluster and seen.epoch != process.epoch
+    token = FENCED if other or doubtful(redis, process) else redis.token
+    reader = reader._replace(phase=after, token=token, epoch=seen.epoch)
     return f"R{at} reads the token", changed(world._replace(redis=redis), at, reader)
 
 
@@ -175,14 +205,62 @@ def ping(world: World, setup: Setup, at: int, reader: Reader) -> Step:
 
 def fill(world: World, setup: Setup, at: int, reader: Reader) -> Step:
     """Into Redis with the captured token, if that is still the one, and into memory as of the beginning."""
-    redis, late = world.redis, setup.readers[at][1] == "late"
+    redis, late = world.redis, setup.readers[at][1] in ("late", "prompt_late")
+    owner = setup.readers[at][0]
+    if reader.token > 0 and strange(world, setup, owner):
+        world, reader = met(world, owner), reader._replace(token=FENCED)
     vouched = bool(reader.fresh) or not late or not setup.rules.check_log
     allowed = reader.token > 0 and vouched
-    trusts = world.processes[setup.readers[at][0]].trust == TRUST
+    trusts = world.processes[owner].trust == TRUST
     if allowed and trusts and redis.up and redis.token == reader.token and redis.epoch == reader.epoch:
         value = (reader.version, reader.token, reader.epoch)
         world = world._replace(redis=redis._replace(value=value))
+    if reader.phase == ANSWERED:
+        return f"R{at} fills", filled(world, setup, at, reader, proven=allowed)
     return f"R{at} fills and returns", returned(world, setup, at, reader, memorise=allowed)
+
+
+def answer(world: World, setup: Setup, at: int, reader: Reader) -> Step:
+    """The caller has the value. Rule `answer_checked`: memory and who waits, too, if the log allows it."""
+    owner, kind = setup.readers[at]
+    process = world.processes[owner]
+    shared = bool(reader.fresh and process.lease) or not setup.rules.answer_checked
+    if shared and process.trust == TRUST and process.connection != RETIRED:
+        process = process._replace(memory=reader.version)
+        world = world._replace(processes=put(world.processes, owner, process))
+    if kind != "prompt_late" and reader.version < reader.least:
+        world = wrong(world, at, reader)
+    fresh = reader.fresh if shared else 0
+    answered = reader._replace(phase=ANSWERED, fresh=fresh, given=int(shared))
+    return f"R{at} returns before it fills", delivered(
+        changed(world, at, answered), setup, at, reader.version, shared=shared
+    )
+
+
+def delivered(world: World, setup: Setup, at: int, version: int, *, shared: bool) -> World:
+    """Who has waited for a load has its value, or loads for itself (as any other reader)."""
+    after = at + 1
+    if after == len(setup.readers) or setup.readers[after][1] != "joiner":
+        return world
+    if world.readers[after].phase != SHARING:
+        return world
+    return given(world, setup, after, version) if shared else changed(world, after, OVER)
+
+
+def given(world: World, setup: Setup, at: int, version: int) -> World:
+    """Another's value is what a call returns."""
+    return returned(world, setup, at, world.readers[at]._replace(version=version), memorise=False)
+
+
+def filled(world: World, setup: Setup, at: int, reader: Reader, *, proven: bool) -> World:
+    """The end of a load that was answered before: memory has it already."""
+    shared = bool(proven and reader.fresh and world.processes[setup.readers[at][0]].lease)
+    return delivered(changed(world, at, OVER), setup, at, reader.version, shared=shared)
+
+
+def wrong(world: World, at: int, reader: Reader) -> World:
+    """What is returned is older than what was acknowledged before the call."""
+    return world._replace(broken=f"R{at} returned version {reader.version}, {reader.least} was acknowledged")
 
 
 def returned(world: World, setup: Setup, at: int, reader: Reader, memorise: bool) -> World:
@@ -192,8 +270,6 @@ def returned(world: World, setup: Setup, at: int, reader: Reader, memorise: bool
     if memorise and reader.fresh and process.trust == TRUST and process.connection != RETIRED:
         process = process._replace(memory=reader.version)
         world = world._replace(processes=put(world.processes, owner, process))
-    if kind != "late" and reader.version < reader.least:
-        world = world._replace(
-            broken=f"R{at} returned version {reader.version}, {reader.least} was acknowledged"
-        )
+    if kind not in ("late", "prompt_late") and reader.version < reader.least:
+        world = wrong(world, at, reader)
     return changed(world, at, OVER)

@@ -33,12 +33,17 @@ class Rules:
         clean_session: a session with uncommitted writes does not fill.
         share_fresh: a load is shared only under a lease and while the tag is unchanged since it began.
         open_at_join: who joins is told which tags are open.
+        answer_checked: an answer before the fill is kept in memory, and shared, as the log allows.
+        answer_once: and given to those who waited for it, not to those who come after it.
     Attributes, faults of Redis:
         epoch: another server, another epoch.
         epoch_wait: a writer waits a whole lease under a new epoch, whoever has acknowledged.
         quarantine: under a new epoch nobody fills before the commits that it saw under way in the database
             have ended, or a fence of the lost server could stand no more.
         lock_first: a writer says in the database that it commits before it fences, not after.
+        run_ids: in a Cluster who connects to a server that the epoch was not begun with asks it nothing.
+        epoch_of_all: and the epoch is over, although its own node is the same.
+        own_epoch: a hit counts only under the epoch that the process has joined when the replies are there.
         distrust: a lapse of the lease ends the trust in Redis; draining the outbox restores it.
         outbox_barrier: a drain first waits for the transactions that are writing to the outbox.
         drain_waits: a drain does not skip rows that another one holds.
@@ -69,10 +74,15 @@ class Rules:
     open_at_join: bool = True
     clean_session: bool = True
     share_fresh: bool = True
+    answer_checked: bool = True
+    answer_once: bool = True
     epoch: bool = True
     epoch_wait: bool = True
     quarantine: bool = True
     lock_first: bool = True
+    run_ids: bool = True
+    epoch_of_all: bool = True
+    own_epoch: bool = True
     distrust: bool = True
     outbox_barrier: bool = True
     drain_waits: bool = True

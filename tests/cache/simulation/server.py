@@ -1,9 +1,11 @@
-"""What Redis does: tokens, fences, pushes, the epoch."""
+"""What Redis does: tokens, fences, pushes, the epoch; in a Cluster on two nodes."""
 
 from tests.cache.simulation.world import (
+    CUT,
     FENCED,
     MISSING,
     ON,
+    RETIRED,
     Process,
     Redis,
     Setup,
@@ -14,11 +16,23 @@ from tests.cache.simulation.world import (
 
 def with_epoch(redis: Redis, setup: Setup) -> Redis:
     """Rule `epoch`: whoever finds an epoch made under another run id replaces it, voiding all values."""
-    if redis.epoch == redis.run or not setup.rules.epoch:
+    if setup.cluster or redis.epoch == redis.run or not setup.rules.epoch:
         return redis
+    return next_epoch(redis, setup, redis.run)
+
+
+def with_epoch_of(redis: Redis, setup: Setup, view: int) -> Redis:
+    """Rule `epoch_of_all`, in a Cluster: who joins has asked all nodes, and replaces an epoch of others."""
+    if redis.begun == view or not setup.rules.epoch_of_all:
+        return redis
+    return next_epoch(redis, setup, redis.epoch + 1)._replace(begun=view)
+
+
+def next_epoch(redis: Redis, setup: Setup, epoch: int) -> Redis:
+    """All values are void; fences and holders of the former one may not be known any more."""
     quarantine = setup.fence if setup.rules.quarantine else 0
     young = setup.lease if setup.rules.epoch_wait else 0
-    return redis._replace(epoch=redis.run, young=young, quarantine=quarantine)
+    return redis._replace(epoch=epoch, young=young, quarantine=quarantine)
 
 
 def fresh_token(world: World) -> int:
@@ -64,7 +78,31 @@ def readable(redis: Redis, setup: Setup) -> bool:
     value = redis.value
     if value is None or not redis.up or redis.token <= MISSING or value[1] != redis.token:
         return False
+    if setup.cluster:
+        return value[2] == redis.epoch
     return not setup.rules.epoch or value[2] == redis.epoch == redis.run
+
+
+def strange(world: World, setup: Setup, at: int) -> bool:
+    """Rule `run_ids`: whether the tag's node is not the one that a process has trusted when it joined."""
+    return setup.cluster and setup.rules.run_ids and world.processes[at].view != world.redis.run
+
+
+def may_look(world: World, setup: Setup, at: int) -> bool:
+    """Whether in a Cluster a process that reads now has trusted what is there, and is of its epoch."""
+    process = world.processes[at]
+    if not setup.cluster:
+        return True
+    joined = process.lease or process.connection == RETIRED
+    return bool(joined) and process.epoch == world.redis.epoch and not strange(world, setup, at)
+
+
+def met(world: World, at: int) -> World:
+    """A process has met a stranger: its lease is not renewed, it joins anew."""
+    process = world.processes[at]._replace(view=-1)
+    if process.connection == ON:
+        process = process._replace(connection=CUT, queue=())
+    return world._replace(processes=put(world.processes, at, process))
 
 
 def published(processes: tuple[Process, ...], kind: int, writer: int, but: int) -> tuple[Process, ...]:

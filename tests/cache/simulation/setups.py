@@ -4,7 +4,6 @@ from tests.cache.simulation.rules import Rules
 from tests.cache.simulation.world import Setup
 
 COMMIT, OTHER, MANUAL, ROLLBACK = "commit", "other", "manual", "rollback"
-KNOWN, LATE, JOINER = "known", "late", "joiner"
 
 
 def setup(name: str, writers: str, readers: str, *faults: str, budget: int = 1, **options: object) -> Setup:
@@ -47,6 +46,18 @@ SETUPS = {
         setup("tokens after the snapshot, bounded", "0 commit", "1 late", strict=False),
         setup("a shared load", "0 commit", "1 known, 1 joiner"),
         setup("a shared load, tokens after the snapshot", "0 commit", "1 late, 1 joiner"),
+        setup("an early answer", "0 commit", "1 prompt"),
+        setup("an early answer, tokens after the snapshot", "0 commit", "1 prompt_late"),
+        setup("an early answer, shared", "0 commit", "1 prompt, 1 joiner"),
+        setup("an early answer, tokens after the snapshot, shared", "0 commit", "1 prompt_late, 1 joiner"),
+        setup("an early answer, a process is killed", "0 commit", "1 prompt_late", "kill"),
+        setup("an early answer, a connection is cut", "0 commit", "1 prompt_late", "cut"),
+        setup("an early answer, Redis starts again", "0 commit", "1 prompt", "restart"),
+        setup("an early answer, Redis fails over", "0 commit", "1 prompt_late", "failover"),
+        setup(
+            "an early answer beside the writer, Redis hangs", "0 commit", "0 prompt_late", "hang", outbox=True
+        ),
+        setup("an early answer, by hand", "0 manual", "1 prompt_late"),
         setup("invalidation by hand", "0 manual", "1 known"),
         setup("invalidation by hand, tokens after the snapshot", "0 manual", "1 late"),
         setup(
@@ -77,6 +88,41 @@ SETUPS = {
         setup("Redis fails over", "0 commit", "1 known", "failover"),
         setup("Redis starts again, tokens after the snapshot", "0 commit", "1 late", "restart"),
         setup("Redis starts again, the writer is killed", "0 commit", "1 known", "restart", "kill", budget=2),
+        setup("Cluster, a node starts again", "0 commit", "1 known", "node restart", cluster=True),
+        setup("Cluster, a node fails over", "0 commit", "1 known", "node failover", cluster=True),
+        setup(
+            "Cluster, a node fails over, early answer",
+            "0 commit",
+            "1 prompt_late",
+            "node failover",
+            cluster=True,
+        ),
+        setup(
+            "Cluster, a node fails over, two readers",
+            "0 commit",
+            "1 known, 2 late",
+            "node failover",
+            cluster=True,
+            processes=3,
+        ),
+        setup(
+            "Cluster, a node starts again, the writer is killed",
+            "0 commit",
+            "1 known",
+            "node restart",
+            "kill",
+            budget=2,
+            cluster=True,
+        ),
+        setup(
+            "Cluster, a node fails over, the writer is killed",
+            "0 commit",
+            "1 known",
+            "node failover",
+            "kill",
+            budget=2,
+            cluster=True,
+        ),
         setup("Redis hangs", "0 commit", "1 known", "hang", outbox=True),
         setup("Redis hangs, two drain", "0 commit", "", "hang", outbox=True, holding=(0, 1)),
         setup(
@@ -99,6 +145,7 @@ SHORT = (
     "a writer that rolls back",
     "tokens after the snapshot",
     "tokens after the snapshot, bounded",
+    "an early answer",
     "invalidation by hand",
     "invalidation by hand, tokens after the snapshot",
     "invalidation by hand without a fence, tags known",
@@ -130,6 +177,8 @@ PLANTED = {
     "check_log": "tokens after the snapshot",
     "barrier": "tokens after the snapshot, bounded",
     "open_tags": "tokens after the snapshot",
+    "answer_checked": "an early answer, tokens after the snapshot",
+    "answer_once": "an early answer, shared",
     "open_at_join": "a connection is cut, tokens after the snapshot",
     "clean_session": "a cold start, a reader beside the writer",
     "share_fresh": "a shared load",
@@ -137,6 +186,9 @@ PLANTED = {
     "epoch_wait": "Redis starts again",
     "quarantine": "Redis starts again, the writer is killed",
     "lock_first": "Redis starts again, the writer is killed",
+    "run_ids": "Cluster, a node starts again, the writer is killed",
+    "epoch_of_all": "Cluster, a node fails over",
+    "own_epoch": "Cluster, a node fails over",
     "distrust": "Redis hangs",
     "outbox_barrier": "Redis hangs",
     "drain_waits": "Redis hangs, two drain",

@@ -21,7 +21,9 @@ ANNOUNCE, RELEASED, RENEWED, REMOVED, JOINED, PONG, LOG = range(7)
 (IDLE, WROTE, FENCING, ANNOUNCED, READY, COMMITTED, TOLD, AGAIN, ENDED, ABORTED, AWAY, INSERTED, UNFENCED) = (
     range(13)
 )
-(RESTING, STARTED, HIT, MISS, LOADED, CAPTURED, BARRIER, PASSED, SHARING, RETURNED) = range(10)
+(RESTING, STARTED, HIT, MISS, LOADED, CAPTURED, BARRIER, PASSED, SHARING, RETURNED, ANSWERED, EPOCH) = range(
+    12
+)
 DISTRUST, LOCKED, TAKEN, REPLAYED, TRUST = range(5)
 
 
@@ -48,6 +50,9 @@ class Redis(NamedTuple):
     holders: tuple[int, ...]  # by process
     young: int  # ticks during which holders unknown to this server may still serve
     quarantine: int  # ticks during which fences of the lost server would stand
+    begun: int = (
+        0  # in a Cluster: the run of the tag's node that the epoch was begun with; `run` is the present one
+    )
 
 
 class Process(NamedTuple):
@@ -63,6 +68,8 @@ class Process(NamedTuple):
     open: tuple[int, ...]  # by writer: ticks left of an announcement whose release was not heard
     trust: int
     awaited: int = -1  # under a new epoch: the commits seen under way, a bit each; -1: has not looked
+    view: int = 0  # in a Cluster: the run of the tag's node that it trusts; -1: it has met another
+    epoch: int = 0  # in a Cluster: the epoch that it joined
 
 
 class Writer(NamedTuple):
@@ -86,6 +93,7 @@ class Reader(NamedTuple):
     version: int = 0
     fresh: int = 0
     least: int = 0  # the version acknowledged when the call began
+    given: int = 0  # its caller, and who waited with it, have the value before Redis
 
 
 class World(NamedTuple):
@@ -108,8 +116,9 @@ class Setup:
         writers: ``(process, kind)``; kinds: ``commit``, ``manual`` (invalidate by hand, after a commit made
             elsewhere), ``other`` (commits under a tag that the reader does not have), ``rollback``.
         readers: ``(process, kind)``; kinds: ``known`` (tags from arguments), ``late`` (tokens after the
-            snapshot: found while loading, or a transaction older than the load), ``joiner`` (may share the
-            load of the reader before it).
+            snapshot: found while loading, or a transaction older than the load), ``prompt`` and
+            ``prompt_late`` (the same, answered before Redis has the value), ``joiner`` (may share the load
+            of the reader before it).
         holding: processes that have the entry in memory at the beginning although nobody reads there later;
             those with readers have it too.
     """
@@ -128,6 +137,7 @@ class Setup:
     cold: bool = False  # nothing cached at the beginning
     memory: bool = True  # false: only Redis caches
     told_after_release: bool = False  # the caller hears of its commit after the release, not before
+    cluster: bool = False  # epoch, holders and channel on one node, token, fence and value on another
     rules: Rules = field(default_factory=Rules)
 
     def caches(self, process: int) -> bool:
@@ -159,9 +169,9 @@ def start(setup: Setup) -> World:
     )
 
 
-def retired(life: int, nobody: tuple[int, ...], trust: int) -> Process:
+def retired(life: int, nobody: tuple[int, ...], trust: int, view: int = 0, epoch: int = 0) -> Process:
     """A process that can serve nothing from memory any more: the rest of it makes no difference."""
-    return Process(life, RETIRED, 0, 0, -1, (), -1, nobody, trust)
+    return Process(life, RETIRED, 0, 0, -1, (), -1, nobody, trust, view=view, epoch=epoch)
 
 
 def put(items: tuple[T, ...], index: int, item: T) -> tuple[T, ...]:

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 
 from tests.cache.simulation.holders import log_announcement, log_release
-from tests.cache.simulation.server import published, with_epoch, with_fence, with_new_token, without_fence
+from tests.cache.simulation.server import (
+    met,
+    published,
+    strange,
+    with_epoch,
+    with_fence,
+    with_new_token,
+    without_fence,
+)
 from tests.cache.simulation.world import (
     ABORTED,
     AGAIN,
@@ -47,7 +55,9 @@ def steps(world: World, setup: Setup, at: int) -> Iterator[Step]:
 def commit_steps(world: World, setup: Setup, at: int, writer: Writer) -> Iterator[Step]:
     """A transaction."""
     phase, up = writer.phase, world.redis.up
-    if phase == IDLE:
+    if phase in (WROTE, TOLD, ABORTED) and strange(world, setup, setup.writers[at][0]):
+        yield f"W{at} meets a stranger", met(world, setup.writers[at][0])
+    elif phase == IDLE:
         yield write(world, setup, at, writer)
     elif phase == WROTE and not setup.rules.fence:
         yield commit(world, setup, at, writer)

@@ -113,6 +113,15 @@ def test_cures_work(shop: str, rule: str) -> None:
     assert rule not in names(plan_of(shop, scenario.fires, scenario, scenario.settings)), cure
 
 
+def test_a_sort_of_joined_rows_has_a_cure_in_a_whole_sentence(shop: str) -> None:
+    """Where no index can be named, the cure says how one would have to be."""
+    statement = "select * from items i join orders o on o.id = i.order_id order by qty, created_at limit 5"
+    plan = plan_of(shop, statement, Scenario("", ""), {})
+    (cure,) = [each.cure for each in plan.findings(all_=True) if each.rule == "sort-before-limit"]
+    assert cure.startswith("an index of one table, first columns of its filter")
+    assert cure.endswith("lets LIMIT stop early")
+
+
 def test_the_trifling_is_hidden(shop: str) -> None:
     """What could save less than a hundredth of the time is told only when asked for."""
     plan = plan_of(shop, SCENARIOS["filtered-scan"].fires, SCENARIOS["filtered-scan"], {})

@@ -19,6 +19,7 @@ from pitstop.advisor.fix.option import (
     covered,
     extra_statements,
     loaded_otherwise,
+    loads_on_the_way,
     outermost,
     without_joins,
 )
@@ -172,7 +173,9 @@ class Fixing:
         for claim in claims:
             cure = claim.wish.cure
             seen[cure.expression] = max(cure.count, seen.get(cure.expression, 0))
+        counted = [*_beginnings(present), *(claim.wish.option for claim in claims)]
         before = 1 + extra_statements(present) + sum(seen.values())
+        before += loads_on_the_way(written, counted=counted)
         after = 1 + extra_statements([*present, *written])
         texts = tuple(each.render(str, loader=str, root_as=each.root) for each in written)
         line = min(claim.wish.cure.line for claim in claims)
@@ -180,3 +183,9 @@ class Fixing:
         fix = Fix(self.module.source.path, line, texts, before, after, fails)
         if fix not in self.fixes:
             self.fixes.append(fix)
+
+
+def _beginnings(options: list[Option]) -> Iterator[Option]:
+    """Every option, and all that it loads on its way."""
+    for option in options:
+        yield from (Option(option.steps[:depth]) for depth in range(1, len(option.steps) + 1))

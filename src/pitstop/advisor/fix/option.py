@@ -248,6 +248,19 @@ def extra_statements(options: Iterable[Option]) -> int:
     return len(prefixes)
 
 
+def loads_on_the_way(options: Iterable[Option], *, counted: Iterable[Option]) -> int:
+    """How many relationships the options load before their last step which nobody has counted: each of
+    them was one lazy load at the least.
+    """
+    ways = {
+        tuple(map(_plain, option.path[:depth]))
+        for option in options
+        for depth, step in enumerate(option.steps[:-1], start=1)
+        if step.loader in EAGER
+    }
+    return len(ways - {tuple(map(_plain, option.path)) for option in counted})
+
+
 def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
     """Without the subclasses: of_type() of several is loaded by one statement."""
     return tuple(name.partition(".of_type(")[0] for name in names)

@@ -1,6 +1,7 @@
 """Index advice for a whole workload, asked of a copy of the database's statistics."""
 
 from pitstop.advisor.indexes.advice import Advice, AdvisedIndex, AdvisedStatement, Advisor, advise
+from pitstop.advisor.indexes.harm import Harm
 from pitstop.advisor.indexes.proof import prove
 from pitstop.advisor.indexes.proven import IndexEffect, Proof, ProvenIndex, ProvenStatement
 from pitstop.advisor.indexes.workload import (
@@ -16,6 +17,7 @@ __all__ = [
     "AdvisedIndex",
     "AdvisedStatement",
     "Advisor",
+    "Harm",
     "IndexEffect",
     "Proof",
     "ProvenIndex",

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from pitstop.advisor.indexes.candidate import Candidate, candidates_of, merged
+from pitstop.advisor.indexes.harm import Harm, does_harm
 from pitstop.advisor.indexes.pricing import PlannedStatement, Pricing, write_cost
 from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean, search
@@ -109,11 +110,19 @@ class Advisor:
         self._existing = [each for each in query_indexes(whatif.connection) if each.is_valid]
         self._shares: dict[tuple[str, str], float] = {}
         self._found: _Found | None = None
+        self._harms: set[Harm] = set()
 
-    def advise(self, workload: Sequence[WorkloadStatement]) -> Advice:
-        """As the function :func:`advise`."""
+    def advise(self, workload: Sequence[WorkloadStatement], *, without: Collection[Harm] = ()) -> Advice:
+        """As the function :func:`advise`.
+
+        Args:
+            workload: its statements.
+            without: no index is advised that would do the same harm; what was given once holds on.
+        """
         read = [self._read(each) for each in workload]
         wanted = list(dict.fromkeys(chain.from_iterable(found for _, found in read if found)))
+        self._harms |= {*without}
+        wanted = [each for each in wanted if not does_harm(each, self._harms)]
         made = self._make(wanted)
         numbers = {candidate: number for number, (candidate, _) in enumerate(made)}
         planned = [
@@ -125,22 +134,27 @@ class Advisor:
             problems = [str(each) for each, _ in read if isinstance(each, WhatIfError)]
             raise WhatIfError(f"no statement of the workload can be planned: {problems[0]}")
         pricing = Pricing(self._whatif, planned, [each for _, each in made], self._table_bytes())
-        others = _Others(self._whatif, pricing, [each for each, _ in made])
+        others = _Others(self._whatif, pricing, [each for each, _ in made], self._harms)
         chosen = search(pricing, merge=others.merged, thin=others.thin)
         self._found = _Found(pricing, chosen, workload, [each for each, _ in read])
         return self._report(self._found, chosen)
 
     def only(self, ddls: Collection[str]) -> Advice:
-        """The last advice with some of its indexes alone.
+        """The last advice with these indexes alone, whichever advice of this workload they come from.
 
         Args:
             ddls: of the indexes that stay.
         """
         if self._found is None:
             raise WhatIfError("no advice was asked for yet: call advise() before only()")
-        pricing = self._found.pricing
-        kept = [each for each in self._found.chosen if _concurrently(pricing.candidates[each].ddl) in ddls]
-        return self._report(self._found, kept)
+        found, known = self._found, [_concurrently(each.ddl) for each in self._found.pricing.candidates]
+        strange = [each for each in ddls if each not in known]
+        made = self._whatif.make(each.replace(" CONCURRENTLY", "", 1) for each in strange)
+        found.pricing.candidates += [each for each in made if isinstance(each, Hypothetical)]
+        known = [_concurrently(each.ddl) for each in found.pricing.candidates]
+        order = [known[each] for each in found.chosen]
+        kept = [*(each for each in order if each in ddls), *(each for each in ddls if each not in order)]
+        return self._report(found, [known.index(each) for each in kept])
 
     def _read(self, statement: WorkloadStatement) -> "tuple[PlannedStatement | WhatIfError, list[Candidate]]":
         try:
@@ -236,7 +250,10 @@ class _Found:
 class _Others:
     """Indexes in the place of chosen ones, made up when they are first thought of."""
 
-    def __init__(self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate]) -> None:
+    def __init__(
+        self, whatif: WhatIf, pricing: Pricing, candidates: list[Candidate], harms: Collection[Harm]
+    ) -> None:
+        self._harms = harms
         self._whatif = whatif
         self._pricing = pricing
         self._candidates = candidates  # by their numbers in the pricing
@@ -261,7 +278,7 @@ class _Others:
         return [(pair, self._numbers[each]) for pair, each in wanted if each in self._numbers]
 
     def _make(self, fresh: list[Candidate]) -> None:
-        fresh = list(dict.fromkeys(fresh))
+        fresh = [each for each in dict.fromkeys(fresh) if not does_harm(each, self._harms)]
         for candidate, one in zip(
             fresh, self._whatif.make(each.ddl for each in fresh) if fresh else [], strict=True
         ):

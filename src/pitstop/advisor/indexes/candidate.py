@@ -58,6 +58,13 @@ class Candidate:
         where = f" WHERE {self.predicate}" if self.predicate else ""
         return f"CREATE INDEX ON {self.table} {using}({', '.join(self.keys)}){include}{where}"
 
+    def holds(self, columns: Iterable[str]) -> bool:
+        """Whether all of these columns can be read in it alone."""
+        keys = [
+            key.partition(" ")[0] for key in self.keys
+        ]  # without direction; an expression is no column's name
+        return {*columns} <= {*keys, *self.include}
+
 
 def candidates_of(scan: Scan, table: Table, *, share: Share) -> list[Candidate]:
     """The indexes that could help a scan, each once, in an order that does not depend on chance.

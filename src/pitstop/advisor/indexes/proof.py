@@ -3,17 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pitstop.advisor.indexes.advice import Advice
+from pitstop.advisor.indexes.advice import Advice, AdvisedIndex
+from pitstop.advisor.indexes.harm import Harm
 from pitstop.advisor.indexes.proven import IndexEffect, Proof, ProvenIndex, ProvenStatement, Verdict
+from pitstop.advisor.indexes.scan import read_scans
 from pitstop.advisor.indexes.search import geometric_mean
-from pitstop.advisor.indexes.trial import Comparison, Subject, compare, uses
+from pitstop.advisor.indexes.table import read_tables
+from pitstop.advisor.indexes.trial import Comparison, Subject, compare, names_read_whole, uses
 from pitstop.advisor.indexes.values import find_values
 from pitstop.advisor.whatif import BuiltIndex, Replica
 from pitstop.errors import WhatIfError
 
 __all__ = ["prove"]
 
+Others = Callable[[Sequence[Harm]], Advice]
+
 _TIMEOUT_S = 20.0
+_WORTH = 10  # times what an index costs a statement, to stay all the same
+_MOST_TRIED = 5  # times that others are looked for
 _SLOWER_MS = 1.0
 _HARM = 1.05
 
@@ -22,21 +29,24 @@ def prove(
     advice: Advice,
     replica: Replica,
     *,
+    others: Others | None = None,
     timeout_s: float = _TIMEOUT_S,
     progress: Callable[[str], None] | None = None,
 ) -> Proof:
     """Build what was advised, time the workload, and say which of it is worth having.
 
-    What goes: an index that makes a statement slower by more than 5% and a millisecond; one that makes none
-    faster; one that costs writes more time than it saves others.
+    What goes: an index that makes none of the statements faster; one that takes more time than it saves; and
+    one that makes a statement slower by more than 5% and a millisecond, unless the workload would lose ten
+    times as much without it, whatever else is advised in its place.
 
     Args:
         advice: of the database that the replica is a copy of.
         replica: nobody else uses it.
+        others: advises anew without what did harm, to find indexes that may take its place.
         timeout_s: of one execution; what takes longer counts as that long.
         progress: gets a line for each step.
     """
-    return _Prover(advice, replica, timeout_s, progress or (lambda line: None)).prove()
+    return _Prover(advice, replica, timeout_s, progress or (lambda line: None), others).prove()
 
 
 @dataclass(slots=True)
@@ -45,7 +55,9 @@ class _Prover:
     replica: Replica
     timeout_s: float
     say: Callable[[str], None]
+    others: Others | None = None
     kept: list[BuiltIndex] = field(default_factory=list)
+    advised: list[AdvisedIndex] = field(default_factory=list)
     built: dict[str, BuiltIndex] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     subjects: list[Subject] = field(default_factory=list)
@@ -53,9 +65,11 @@ class _Prover:
     results: dict[int, Comparison] = field(default_factory=dict)
     effects: dict[str, dict[int, Comparison]] = field(default_factory=dict)
     stale: set[int] = field(default_factory=set)
+    harms: list[Harm] = field(default_factory=list)  # in whose place others were looked for
+    accepted: set[int] = field(default_factory=set)  # statements that may be slower
 
     def prove(self) -> Proof:
-        self._build()
+        self.kept = self._build(self.advice.indexes)
         self._read_subjects()
         self._measure([each.number for each in self.subjects], "before and after")
         for each in reversed(list(self.kept)):
@@ -63,23 +77,25 @@ class _Prover:
         self._reconsider()
         self._measure_changed()
         while (harm := self._harmful()) is not None:
-            self._drop(*harm)
-            self._measure_changed()
+            self._replace(*harm)
         return self._told()
 
-    def _build(self) -> None:
-        for first in dict.fromkeys(one for each in self.advice.indexes for one in each.prerequisites):
+    def _build(self, advised: Sequence[AdvisedIndex]) -> list[BuiltIndex]:
+        for first in dict.fromkeys(one for each in advised for one in each.prerequisites):
             self.replica.connection.execute(first.encode())
-        for number, each in enumerate(self.advice.indexes):
-            self.say(f"build {number + 1} of {len(self.advice.indexes)}: {each.ddl}")
+        made = []
+        for number, each in enumerate(advised):
+            self.say(f"build {number + 1} of {len(advised)}: {each.ddl}")
             (built,) = self.replica.build([each.ddl.replace(" CONCURRENTLY", "", 1)])
+            self.advised.append(each)
             if isinstance(built, WhatIfError):
                 self.reasons[each.ddl] = f"cannot be built: {built}"
             else:
                 self.built[each.ddl] = built
-        self.kept = list(self.built.values())
+                made.append(built)
         self.say("vacuum and analyse")
         self.replica.settle()
+        return made
 
     def _read_subjects(self) -> None:
         self.replica.show([])
@@ -155,7 +171,7 @@ class _Prover:
         return number in self.results and uses(self.results[number].after, index)
 
     def _unproven_users(self, index: BuiltIndex) -> list[int]:
-        advised = next(each for each in self.advice.indexes if self.built.get(each.ddl) is index)
+        advised = next(each for each in self.advised if self.built.get(each.ddl) is index)
         return [each for each in advised.statements if each in self.problems]
 
     def _saved(self, index: BuiltIndex) -> float:
@@ -181,10 +197,62 @@ class _Prover:
         changed, self.stale = sorted(self.stale), set()
         self._measure(changed, "again")
 
-    def _harmful(self) -> tuple[BuiltIndex, str] | None:
-        """The index that makes a statement slower: of several the one that is missed least."""
+    def _replace(self, index: BuiltIndex, number: int) -> None:
+        """Do without a harmful index, with others in its place, or take it back if all is worse then."""
+        harm = self.results[number]
+        told = f"statement {number + 1} slower: {harm.before_ms:,.1f} to {harm.after_ms:,.1f} ms"
+        before, results, cost = list(self.kept), dict(self.results), self._total()
+        self._drop(index, f"it makes {told}")
+        found = self._instead(self._harm_done(index, number))
+        self._measure_changed()
+        spared = self._weight(number) * (harm.after_ms - harm.before_ms)
+        if self._total() - cost <= _WORTH * spared:
+            return
+        for each in found:
+            self.reasons[each.ddl] = f"does less than {index.ddl}"
+        self.kept, self.results, self.stale = before, results, set()
+        self.reasons[index.ddl] = f"it makes {told}, and saves others more"
+        self.accepted.add(number)
+        self.say(f"keep {index.ddl}: {self.reasons[index.ddl]}")
+
+    def _harm_done(self, index: BuiltIndex, number: int) -> Harm:
+        ddl = next(ddl for ddl, built in self.built.items() if built is index)
+        if not index.names & set(names_read_whole(self.results[number].after)):
+            return Harm(ddl, index.table)
+        tables = read_tables(self.replica.connection)
+        plan = self.replica.logical_plan(self.advice.statements[number].text)
+        scans = read_scans(plan, {name: list(table.columns) for name, table in tables.items()})
+        own = {name for name, table in tables.items() if table.name == index.table}
+        read = {one for each in scans if f"{each.schema}.{each.table}" in own for one in each.needed}
+        return Harm(ddl, index.table, tuple(sorted(read)))
+
+    def _instead(self, harm: Harm) -> list[BuiltIndex]:
+        """What is advised in the place of a harmful index, of its table, and does good."""
+        if self.others is None or len(self.harms) == _MOST_TRIED:
+            return []
+        self.harms.append(harm)
+        self.say(f"look for others in the place of {harm.ddl}")
+        fresh = [each for each in self.others(self.harms).indexes if each.ddl not in self.built]
+        made = self._build([each for each in fresh if f" ON {harm.table} " in each.ddl])
+        self.kept += made
+        changed = self.stale.union(*(each.statements for each in fresh))
+        self.stale = set()
+        self._measure(sorted(changed), "with what is built instead")
+        for each in made:
+            self._judge(each)
+        return [each for each in made if each in self.kept]
+
+    def _total(self) -> float:
+        """Milliseconds of the whole workload, as often as it runs each statement."""
+        return sum(self._weight(number) * each.after_ms for number, each in self.results.items())
+
+    def _weight(self, number: int) -> float:
+        return self.advice.statements[number].weight
+
+    def _harmful(self) -> tuple[BuiltIndex, int] | None:
+        """The index that makes a statement slower, of several the one that is missed least; and which."""
         for number, result in sorted(self.results.items()):
-            if result.is_write or not _is_worse(result):
+            if result.is_write or number in self.accepted or not _is_worse(result):
                 continue
             used = [each for each in self.kept if uses(result.after, each)]
             harms = {each.ddl: self._harm(each, number) for each in used}
@@ -193,8 +261,7 @@ class _Prover:
                 chosen = (
                     min(guilty, key=self._saved) if guilty else max(used, key=lambda each: harms[each.ddl])
                 )
-                told = f"{result.before_ms:,.1f} to {result.after_ms:,.1f} ms"
-                return chosen, f"it makes statement {number + 1} slower: {told}"
+                return chosen, number
         return None
 
     def _harm(self, index: BuiltIndex, number: int) -> float:
@@ -231,7 +298,7 @@ class _Prover:
         weights = [each.weight for each in known]
         return Proof(
             statements=tuple(self._statement(each) for each in range(len(self.advice.statements))),
-            indexes=tuple(self._index(each.ddl) for each in self.advice.indexes),
+            indexes=tuple(self._index(each.ddl) for each in self.advised),
             mean_before_ms=round(geometric_mean([each.before_ms for each in results], weights), 3),
             mean_after_ms=round(geometric_mean([each.after_ms for each in results], weights), 3),
             copied_bytes=self.replica.copied_bytes,

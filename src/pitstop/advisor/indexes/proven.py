@@ -1,4 +1,4 @@
-"""What a proof found: of each statement and of each index, with figures."""
+"""What the proof of index advice tells: of each statement, of each index, of the whole."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -50,7 +50,7 @@ class ProvenIndex:
     Attributes:
         ddl: as in the advice.
         is_kept: whether it is worth having.
-        reason: why it is not; or why nobody knows.
+        reason: why it is not; or why it is all the same, where it harms a statement or nobody knows.
         size_bytes: as built; build_ms: how long that took.
         saved_ms: of each statement's executions, as often as the workload says; below 0 what it costs.
         effects: on the statements that use it, or that write its table.
@@ -71,7 +71,7 @@ class Proof:
 
     Attributes:
         statements: as many as the advice has, in its order.
-        indexes: those of the advice, in its order.
+        indexes: those of the advice, in its order, then those that were tried in the place of harmful ones.
         mean_before_ms, mean_after_ms: weighted geometric means over the statements that were run.
         copied_bytes: size of the database that was copied.
     """

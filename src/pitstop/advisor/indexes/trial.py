@@ -8,7 +8,7 @@ from typing import Any
 from pitstop.advisor.whatif import BuiltIndex, Replica, Run
 from pitstop.statistics import Ratio, paired_ratio
 
-__all__ = ["Comparison", "Subject", "compare", "index_names", "uses"]
+__all__ = ["Comparison", "Subject", "compare", "index_names", "names_read_whole", "uses"]
 
 _MOST_ROUNDS, _LEAST_ROUNDS = 9, 3
 _BUDGET_MS = 4_000.0  # of one statement in one state
@@ -151,6 +151,15 @@ def uses(plan: dict[str, Any], index: BuiltIndex) -> bool:
 def index_names(plan: dict[str, Any]) -> Iterator[str]:
     """The indexes that a plan reads, as it calls them."""
     return (node["Index Name"] for node in _walk(plan) if "Index Name" in node)
+
+
+def names_read_whole(plan: dict[str, Any]) -> Iterator[str]:
+    """The indexes that a plan reads from end to end in the place of their tables."""
+    return (
+        node["Index Name"]
+        for node in _walk(plan)
+        if node["Node Type"] == "Index Only Scan" and "Index Cond" not in node
+    )
 
 
 def _round(

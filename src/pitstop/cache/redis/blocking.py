@@ -60,7 +60,7 @@ class BlockingConnection:
     Args:
         address: where the server is.
         connect_seconds: to wait for a connection and its greeting.
-        servers: which of a Cluster's are trusted.
+        servers: which are trusted.
     """
 
     def __init__(

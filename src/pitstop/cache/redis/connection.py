@@ -24,7 +24,7 @@ class Connection:
     Args:
         address: where the server is.
         connect_seconds: to wait for the connection and its greeting.
-        servers: which of a Cluster's are trusted.
+        servers: which are trusted.
 
     Attributes:
         hello: what the server said of itself.

@@ -16,7 +16,7 @@ class LoopPool:
 
     Args:
         connect_seconds: to wait for each connection and its greeting.
-        servers: which of a Cluster's are trusted.
+        servers: which are trusted.
     """
 
     def __init__(self, *, connect_seconds: float, servers: Servers) -> None:

@@ -1,7 +1,8 @@
-"""Which servers of a Cluster are trusted: those whose lives the cache's epoch was begun with.
+"""Which servers are trusted: those whose lives the cache's epoch was begun with.
 
-A node that fails over may lose what was written last, and bring old tokens back. Its new server has another
-run id; whoever connects to it finds that out before it sends a command.
+A node of a Cluster that fails over may lose what was written last, and bring old tokens back; so may the
+server that a name, a proxy or a Sentinel leads to from now on, while the lease goes on at the one before. It
+has another run id; whoever connects to it finds that out before it sends a command.
 """
 
 from typing import Any

@@ -45,7 +45,7 @@ class Client:
         connect_seconds: to wait for each connection and its greeting.
 
     Attributes:
-        servers: which of a Cluster's are trusted.
+        servers: which are trusted.
 
     Raises:
         SettingsError: the URL cannot be read.
@@ -188,16 +188,17 @@ class Client:
         Raises:
             RedisUnavailable: one does not answer.
         """
-        topology = self._known_blocking()
-        if not topology.owners:
-            return run_id
-        topology = self._discover(topology)
-        run_ids = frozenset({run_id, *(self.run_id(each, seconds=seconds) for each in topology.masters)})
-        if self.servers.trust(run_ids):
+        topology, run_ids = self._known_blocking(), {run_id}
+        if topology.owners:
+            topology = self._discover(topology)
+            run_ids.update(self.run_id(each, seconds=seconds) for each in topology.masters)
+        if self.servers.trust(frozenset(run_ids)):
             for pool in list(self._pools.values()):
                 pool.drop_all()
             for connection in list(self._blocking.values()):
                 connection.close()
+        if not topology.owners:
+            return run_id
         return blake2b(b" ".join(sorted(run_ids)), digest_size=20).hexdigest().encode()
 
     def run_id(self, address: Address, *, seconds: float = 1.0) -> bytes:

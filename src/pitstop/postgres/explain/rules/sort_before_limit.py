@@ -18,8 +18,7 @@ __all__ = ["examine"]
 RULE = "sort-before-limit"
 _MANY_ROWS = 1_000
 _TIMES = 10
-_BY_HAND = "an index whose columns are those with equality in the filter, then those of ORDER BY, "
-"lets the LIMIT stop early"
+_BY_HAND = "an index of one table, first columns of its filter, then those of ORDER BY, lets LIMIT stop early"
 _COLUMN = re.compile(
     r'(?:(?:"[^"]+"|\w+)\.)*(?P<column>"[^"]+"|\w+)(?P<how>(?: DESC| NULLS FIRST| NULLS LAST)*)'
 )
