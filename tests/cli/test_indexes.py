@@ -67,6 +67,19 @@ def workload(tmp_path: Path) -> Path:
     return tmp_path / "workload.sql"
 
 
+def test_what_was_advised_is_not_called_unused(url: str, workload: Path, tmp_path: Path) -> None:
+    """Right after they were built, indexes that the workload uses are no finding; others wait in one line."""
+    _, output, _ = pitstop(tmp_path, "indexes", url, "--workload", str(workload), "--json")
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        for each in json.loads(output)["indexes"]:
+            connection.execute(each["ddl"])
+        connection.execute("DROP INDEX orders_at_again")
+    _, output, _ = pitstop(tmp_path, "indexes", url, "--workload", str(workload))
+    assert "unused so far: public.orders_at\n" in output
+    assert "no advice yet: scans are counted for 0.0 days only" in output
+    assert "DROP INDEX" not in output
+
+
 def test_json(url: str, workload: Path, tmp_path: Path) -> None:
     """The advice as JSON: indexes with size, write cost and statements; statements with costs; the report."""
     code, output, errors = pitstop(tmp_path, "indexes", "--workload", str(workload), "--dsn", url, "--json")

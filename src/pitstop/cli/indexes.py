@@ -154,7 +154,11 @@ def _ask(url: str, statements: "list[WorkloadStatement]", *, most_bytes: int | N
             proof = _prove(url, advice, servers, most_bytes, partial(_without, advisor, statements))
         if proof is not None:
             advice = advisor.only(proof.kept)
-    return _Answer(advice, proof, [each for each in findings if not (advice and _served(each, advice))])
+    return _Answer(
+        advice,
+        proof,
+        [each for each in findings if not (advice and (_served(each, advice) or _used(each, advice)))],
+    )
 
 
 def _without(advisor: "Advisor", statements: "list[WorkloadStatement]", harms: "Sequence[Harm]") -> "Advice":
@@ -189,6 +193,12 @@ def _served(finding: "IndexFinding", advice: "Advice") -> bool:
     )
 
 
+def _used(finding: "IndexFinding", advice: "Advice") -> bool:
+    """Whether an index that nobody has read so far is one that the workload will read."""
+    names = {name for each in advice.statements for name in each.present}
+    return finding.kind == "unused" and finding.subject.rpartition(".")[2].strip('"') in names
+
+
 def _as_json(asked: _Answer) -> dict[str, Any]:
     report = [asdict(each) for each in asked.findings]
     if asked.advice is None:
@@ -218,7 +228,13 @@ def _proof_as_json(document: dict[str, Any], proof: "Proof") -> dict[str, Any]:
 def _render(console: Console, asked: _Answer) -> None:
     if asked.advice is not None:
         _render_advice(console, asked.advice, asked.proof)
-    for each in asked.findings:
+    waiting = [each for each in asked.findings if each.kind == "unused" and each.before]
+    for before in dict.fromkeys(each.before for each in waiting):
+        names = [each.subject for each in waiting if each.before == before]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        console.print(Text(f"unused so far: {', '.join(names[:_SHOWN])}{more}", style="bold"))
+        console.print(Text(f"    no advice yet: {before}", style="yellow"))
+    for each in (each for each in asked.findings if each not in waiting):
         console.print(Text(f"{each.kind}: {each.subject}", style="bold"))
         console.print(Text(f"    {each.why}"))
         if each.before:
@@ -246,6 +262,10 @@ def _render_index(console: Console, index: "AdvisedIndex", proven: "ProvenIndex 
     console.print(Text(f"{index.ddl};", style="bold green"))
     size = f"{(proven.size_bytes if proven else index.size_bytes) / _MIB:,.1f} MiB"
     console.print(Text(f"    {size}, {index.write_cost:g} for each row written; {index.reason}"))
+    if index.is_partitioned:
+        console.print(
+            Text("    of a partitioned table: `pitstop plan` and `pitstop apply` take the steps it needs")
+        )
     if proven is not None:
         for line in filter(None, (_effects(proven), proven.reason)):
             console.print(Text(f"    {line}"))

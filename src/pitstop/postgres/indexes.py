@@ -29,6 +29,7 @@ class Index:
         size_bytes: of it.
         rows, table_rows: estimates.
         scans: since statistics were reset, on this server alone.
+        foreign_key: one whose columns it begins with: what finds the rows of a parent that is deleted.
     """
 
     oid: int
@@ -51,6 +52,7 @@ class Index:
     rows: float
     table_rows: float
     scans: int
+    foreign_key: str | None = None
 
     @property
     def has_duty(self) -> bool:

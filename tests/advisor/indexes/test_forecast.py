@@ -60,6 +60,22 @@ def test_nothing_grows(
     assert "its cost grows 2.0 times" in grown.why
 
 
+def test_an_index_on_an_expression_is_cure_enough(
+    database_url: str, shop: "psycopg.Connection[tuple[object, ...]]", pitstop_servers: Servers
+) -> None:
+    """What tells of the expression is measured on rows of the table as it is, however large it will be."""
+    shop.execute(
+        "CREATE TABLE people AS SELECT i AS id, 'P' || i || '@example.org' AS email"
+        " FROM generate_series(1, 20000) i"
+    )
+    shop.execute("ANALYZE people")
+    servers = pitstop_servers if "postgresql" in pitstop_servers.private else None
+    asked = WorkloadStatement("SELECT * FROM people WHERE lower(email) = 'p7@example.org'")
+    (statement,) = forecast(database_url, [asked], scale=100, servers=servers).statements
+    assert statement.turns_bad
+    assert statement.cure == ("CREATE INDEX CONCURRENTLY ON public.people (lower(email))",)
+
+
 @pytest.mark.parametrize("scale", [0.5, float("nan"), float("inf"), 1e12])
 def test_scales_that_are_none(scale: float) -> None:
     """Tables that shrink, or that no server has, are refused before anything is asked."""

@@ -46,6 +46,35 @@ def test_unused(database_url: str) -> None:
     assert finding.saves_bytes > 1_000_000
 
 
+def test_the_only_index_of_a_foreign_key_is_not_dropped_lightly(shop: Shop, database_url: str) -> None:
+    """It would be advised again for the key; one may go beside another that is used."""
+    scan(shop, "orders_created_at", "created_at = '2026-02-02'")
+    shop.execute("CREATE TABLE parents (id int PRIMARY KEY)")
+    shop.execute("CREATE TABLE children (id int, parent_id int CONSTRAINT theirs REFERENCES parents)")
+    shop.execute("CREATE INDEX of_parent ON children (parent_id)")
+    (alone,) = examine(database_url).values()
+    assert not alone.safe
+    assert alone.before.startswith("deletes in the parent of theirs would read all of public.children")
+    shop.execute("CREATE INDEX of_both ON children (parent_id DESC, id)")
+    assert [each.safe for each in examine(database_url).values()] == [False, False]
+    shop.execute("ALTER TABLE children ADD UNIQUE (parent_id, id)")
+    assert [each.safe for each in examine(database_url).values()] == [True, True]
+
+
+def test_an_index_of_a_partitioned_table_is_used_by_its_parts(shop: Shop, database_url: str) -> None:
+    """Scans are counted for the parts; the whole has as many as they have together."""
+    shop.execute(
+        "CREATE TABLE logs (at int, place int) PARTITION BY RANGE (at);"
+        "CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100000);"
+        "INSERT INTO logs SELECT i, i FROM generate_series(1, 50000) AS i;"
+        "CREATE INDEX logs_place ON logs (place); ANALYZE logs"
+    )
+    assert "unused public.logs_place" in examine(database_url)
+    shop.execute("SELECT * FROM logs WHERE place = 77")
+    shop.execute("SELECT pg_stat_force_next_flush()")
+    assert "unused public.logs_place" not in examine(database_url)
+
+
 @pytest.mark.parametrize(
     ("usage", "says"),
     [

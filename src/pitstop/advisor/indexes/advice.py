@@ -33,6 +33,7 @@ class AdvisedStatement:
         text: SQL; weight: how often it runs.
         cost_before, cost_after: planner units of one execution.
         indexes: the DDL of those that it would use.
+        present: names of those of the database that it would use with them.
         problem: why it could not be planned; empty when it could.
     """
 
@@ -42,6 +43,7 @@ class AdvisedStatement:
     cost_after: float
     indexes: tuple[str, ...] = ()
     problem: str = ""
+    present: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class AdvisedIndex:
         size_bytes: foretold.
         write_cost: of each row written, planner units (1 is about 10 microseconds).
         statements: numbers, in :attr:`Advice.statements`, of those that use it.
+        is_partitioned: of a partitioned table, which takes no index concurrently in one statement.
     """
 
     ddl: str
@@ -62,6 +65,7 @@ class AdvisedIndex:
     write_cost: float
     statements: tuple[int, ...]
     prerequisites: tuple[str, ...] = ()
+    is_partitioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Advisor:
         self._shares: dict[tuple[str, str], float] = {}
         self._found: _Found | None = None
         self._harms: set[Harm] = set()
+        self._partitioned: set[str] = set()
 
     def advise(self, workload: Sequence[WorkloadStatement], *, without: Collection[Harm] = ()) -> Advice:
         """As the function :func:`advise`.
@@ -199,6 +204,7 @@ class Advisor:
         """Of each table; a partitioned one is as large as its partitions."""
         sizes = self._whatif.table_bytes()
         for row in self._whatif.connection.execute(question("partitions").encode()).fetchall():
+            self._partitioned.add(row["root"])
             sizes[row["root"]] = sizes.get(row["root"], 0) + sizes.get(row["name"], 0)
         return sizes
 
@@ -234,6 +240,7 @@ class Advisor:
             write_cost=round(write_cost(index), 2),
             statements=tuple(users),
             prerequisites=self._prerequisites if "gin_trgm_ops" in index.ddl else (),
+            is_partitioned=index.table in self._partitioned,
         )
 
 
@@ -324,10 +331,11 @@ def _with_candidates(planned: PlannedStatement, numbers: tuple[int, ...]) -> Pla
 
 def _told(pricing: Pricing, number: int, chosen: list[int]) -> tuple[AdvisedStatement, tuple[int, ...]]:
     statement = pricing.statements[number].statement
-    cost, used = pricing.settled(number, chosen)
+    cost, used, present = pricing.settled(number, chosen)
     ddls = tuple(_concurrently(pricing.candidates[one].ddl) for one in used)
     before = round(pricing.cost(number, ()), 2)
-    return AdvisedStatement(statement.text, statement.weight, before, round(cost, 2), ddls), used
+    told = AdvisedStatement(statement.text, statement.weight, before, round(cost, 2), ddls, "", present)
+    return told, used
 
 
 def _mean(costs: list[float], weights: list[float]) -> float:

@@ -107,8 +107,8 @@ class Pricing:
         used = self._plan(number, chosen).used
         return tuple(each for each in chosen if each in used)
 
-    def settled(self, number: int, chosen: Sequence[int]) -> tuple[float, tuple[int, ...]]:
-        """The cost of one statement with all of a set there, and which of it the plan uses.
+    def settled(self, number: int, chosen: Sequence[int]) -> tuple[float, tuple[int, ...], tuple[str, ...]]:
+        """The cost of one statement with all of a set there, which of it the plan uses, and which others.
 
         The search asks only about those that a statement was given; the planner may take others, such as an
         index that holds all it needs of a table and is smaller.
@@ -117,7 +117,8 @@ class Pricing:
         plan = self.whatif.plan(self.statements[number].statement.text)
         names = frozenset(_index_names(plan))
         used = tuple(each for each in chosen if names & self._names(each))
-        return plan["Total Cost"] + self._writing(number, chosen), used
+        present = names.difference(*(self._names(each) for each in chosen))
+        return plan["Total Cost"] + self._writing(number, chosen), used, tuple(sorted(present))
 
     def of_statement(self, number: int) -> tuple[int, ...]:
         """The candidates that were made for a statement."""

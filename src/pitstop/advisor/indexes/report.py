@@ -167,6 +167,7 @@ def _unused(indexes: list[Index], usage: Usage) -> Iterator[IndexFinding]:
         doubts.append("this is a replica: ask the primary")
     for each in indexes:
         if each.is_valid and not each.scans and not each.has_duty:
+            against = [*doubts, *_key_without(each, indexes)]
             yield IndexFinding(
                 kind="unused",
                 subject=each.name,
@@ -174,9 +175,16 @@ def _unused(indexes: list[Index], usage: Usage) -> Iterator[IndexFinding]:
                 why=f"no scan in {usage.days:.1f} days; every write keeps it up",
                 cure=_drop(each),
                 saves_bytes=each.size_bytes,
-                safe=not doubts,
-                before="; ".join(doubts),
+                safe=not against,
+                before="; ".join(against),
             )
+
+
+def _key_without(one: Index, indexes: list[Index]) -> Iterator[str]:
+    """What speaks against dropping the index of a foreign key that no other index will keep serving."""
+    staying = (each for each in indexes if each.table == one.table and (each.scans or each.has_duty))
+    if one.foreign_key and all(each.foreign_key != one.foreign_key for each in staying):
+        yield f"deletes in the parent of {one.foreign_key} would read all of {one.table}: there must be none"
 
 
 def _bloated(indexes: list[Index], whatif: WhatIf) -> Iterator[IndexFinding]:

@@ -78,7 +78,7 @@ class WhatIf:
         self._hidden: set[int] = set()
         self._connection = self._connect()
         self._grow(scale)
-        self._samples = Samples(target, self._connect())
+        self._samples = Samples(target, self._connect(), scale=scale)
         self._stretch()
         self._count()
         self._show_heights()

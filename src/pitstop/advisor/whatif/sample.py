@@ -135,10 +135,14 @@ class Samples:
     Args:
         target: where the rows are.
         connection: to the copy, for these samples alone.
+        scale: how many times larger its tables are than those of the target.
     """
 
-    def __init__(self, target: Target, connection: "psycopg.Connection[dict[str, Any]]") -> None:
+    def __init__(
+        self, target: Target, connection: "psycopg.Connection[dict[str, Any]]", *, scale: float
+    ) -> None:
         self._target = target
+        self._scale = scale
         self._connection = connection
         self._drawn: dict[str, Sample | None] = {}
         connection.execute(f"create schema {_SCHEMA}")
@@ -170,11 +174,11 @@ class Samples:
         return self._drawn[table]
 
     def _draw(self, table: str, rows: float) -> Sample | None:
-        pages = self._target.pages.get(table, 0)
-        wanted = min(_ROWS, int(_MAX_BYTES / max(pages * 8192 / max(rows, 1), 1)))
+        pages, there = self._target.pages.get(table, 0), max(rows / self._scale, 1)
+        wanted = min(_ROWS, int(_MAX_BYTES / max(pages * 8192 / there, 1)))
         name = f"{_SCHEMA}.s{len(self._drawn)}"
         columns = self._columns(table)
-        percent = min(100.0, 120.0 * wanted / max(rows, 1))
+        percent = min(100.0, 120.0 * wanted / there)
         query = (
             f"select {columns} from {table} tablesample system ({percent:.6f}) repeatable (0) limit {wanted}"
         )

@@ -21,10 +21,17 @@ select pg_index.indexrelid::int8 as oid,
        exists (select from pg_constraint
                 where conindid = pg_index.indexrelid) as in_constraint,
        exists (select from pg_inherits where inhrelid = pg_index.indexrelid) as of_partition,
+       (select min(conname::text) from pg_constraint  -- as in unindexed_foreign_keys.sql
+         where conrelid = indrelid and contype = 'f' and indisvalid and indpred is null
+           and cardinality(conkey) <= indnkeyatts
+           and (indkey::int2[])[0:cardinality(conkey) - 1] @> conkey) as foreign_key,
        pg_relation_size(pg_index.indexrelid) as size_bytes,
        greatest(relations.reltuples, 0)::float8 as rows,
        greatest(tables.reltuples, 0)::float8 as table_rows,
-       coalesce(idx_scan, 0) as scans
+       coalesce((select sum(each.idx_scan)::int8
+                   from pg_partition_tree(pg_index.indexrelid) as parts
+                   join pg_stat_user_indexes as each on each.indexrelid = parts.relid),
+                idx_scan, 0) as scans
   from pg_index
   join pg_class as relations on relations.oid = pg_index.indexrelid
   join pg_class as tables on tables.oid = pg_index.indrelid
