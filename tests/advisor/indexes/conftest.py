@@ -1,7 +1,9 @@
 """A shop without the indexes it needs, and copies of it to ask."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import psycopg
 import pytest
@@ -42,6 +44,17 @@ def fill(url: str) -> None:
         )  # else the vacuum cannot know yet that it is all visible
         connection.execute(SHOP)
         connection.execute("VACUUM (FREEZE, ANALYZE)")
+
+
+def vacuum(connection: "psycopg.Connection[Any]", *tables: str) -> None:
+    """Vacuum until pages are all-visible: not while anybody may still look at what was there before."""
+    seen = "SELECT bool_and(relallvisible > 0.9 * relpages) FROM pg_class WHERE relname = ANY (%s)"
+    for _ in range(100):
+        connection.execute(f"VACUUM ANALYZE {', '.join(tables)}".encode())
+        if connection.execute(seen, [list(tables)]).fetchone() == (True,):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"the pages of {tables} did not become all-visible within 20 s")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pitstop.advisor.whatif import WhatIf
 from pitstop.postgres.address import psycopg_url
 from pitstop.postgres.statements import StatementStats
 from pitstop.store import Observations
+from tests.advisor.indexes.conftest import vacuum
 
 Copy = Callable[..., WhatIf]
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -85,8 +86,7 @@ CREATE TABLE posts (
 INSERT INTO posts
 SELECT i, i % 1000, 'title ' || i, repeat(md5(i::text), 12), i % 10 <> 0,
        '2026-01-01'::timestamptz + i * interval '1 minute'
-  FROM generate_series(1, 20000) AS i;
-VACUUM ANALYZE posts
+  FROM generate_series(1, 20000) AS i
 """
 NARROW = {
     "flag": ("SELECT id FROM posts WHERE is_published", "(id) WHERE is_published"),
@@ -109,6 +109,7 @@ def test_few_columns_of_most_rows_come_out_of_an_index(what: str, shop: Connecti
     """Where most rows of a wide table are wanted, but few columns, an index takes the place of the table."""
     for each in POSTS.split(";"):
         shop.execute(each.encode())
+    vacuum(shop, "posts")
     statement, expected = NARROW[what]
     advice = advise(copy(), [WorkloadStatement(statement)])
     assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.posts {expected}"]
@@ -123,8 +124,7 @@ CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM ('2026-02-01') TO ('2026-03-
 CREATE TABLE log_3 PARTITION OF log DEFAULT;
 INSERT INTO log
 SELECT i, i * 7919 % 500, '2026-01-01'::timestamptz + i * interval '2 minutes', repeat('x', 80)
-  FROM generate_series(1, 50000) AS i;
-VACUUM ANALYZE log
+  FROM generate_series(1, 50000) AS i
 """
 ABOVE = {
     "order": ("SELECT * FROM log ORDER BY at DESC LIMIT 20", "(at DESC)"),
@@ -148,6 +148,8 @@ def test_what_is_asked_of_all_partitions_together(what: str, shop: Connection, c
     """Order, joins and largest values, which stand above the partitions, get their index, too."""
     for each in PARTITIONED.split(";"):
         shop.execute(each.encode())
+    vacuum(shop, "log_1", "log_2")
+    shop.execute("ANALYZE log")
     statement, expected = ABOVE[what]
     advice = advise(copy(), [WorkloadStatement(statement)])
     assert [each.ddl for each in advice.indexes] == [f"CREATE INDEX CONCURRENTLY ON public.log {expected}"]
@@ -158,6 +160,8 @@ def test_a_partition_is_served_by_the_index_of_its_table(shop: Connection, datab
     """A scan of a partition is not told to be past help where the partitioned table's index spares it."""
     for each in PARTITIONED.split(";"):
         shop.execute(each.encode())
+    vacuum(shop, "log_1", "log_2")
+    shop.execute("ANALYZE log")
     texts = ["SELECT * FROM log WHERE id = $1", "SELECT * FROM log WHERE note <> $1"]
     counted = [StatementStats(text, text, 10, 100.0, 10.0, 20.0, 10) for text in texts]
     asked = advise_observed(psycopg_url(database_url), Observations(), counted)

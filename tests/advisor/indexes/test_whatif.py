@@ -1,6 +1,5 @@
 """The copy without rows: it plans as the original does, and foretells what indexes would do to it."""
 
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy import make_url
 from pitstop.advisor.whatif import Hypothetical, WhatIf, open_whatif
 from pitstop.errors import WhatIfError
 from pitstop.postgres.address import psycopg_url
+from tests.advisor.indexes.conftest import vacuum
 
 Copy = Callable[..., WhatIf]
 Shop = psycopg.Connection[tuple[Any, ...]]
@@ -73,18 +73,6 @@ def test_before(shop: Shop, copy: Copy) -> None:
     assert len(near) >= 0.95 * len(STATEMENTS), ratios
 
 
-def vacuum(shop: Shop) -> None:
-    """Vacuum until pages are all-visible: not while anybody may still look at what was there before."""
-    seen = "SELECT bool_and(relallvisible > 0) AS seen FROM pg_class WHERE relname IN ('users', 'orders')"
-    for _ in range(100):
-        shop.execute("VACUUM ANALYZE")
-        row = shop.execute(seen).fetchone()
-        if row is not None and row[0]:
-            return
-        time.sleep(0.2)
-    pytest.fail("no page became all-visible within 20 s")
-
-
 def test_after(shop: Shop, copy: Copy) -> None:
     """With indexes made up, nine of ten statements cost what they do with real ones, within two."""
     whatif = copy()
@@ -92,7 +80,7 @@ def test_after(shop: Shop, copy: Copy) -> None:
     foretold = [whatif.plan(each)["Total Cost"] for each in STATEMENTS]
     for ddl in INDEXES:
         shop.execute(ddl)
-    vacuum(shop)
+    vacuum(shop, "users", "orders")
     ratios = [told / real_cost(shop, each) for told, each in zip(foretold, STATEMENTS, strict=True)]
     near = [each for each in ratios if 0.5 <= each <= 2]
     assert len(near) >= 0.9 * len(STATEMENTS), ratios
