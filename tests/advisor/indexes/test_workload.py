@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from pitstop.advisor.indexes.workload import WorkloadStatement, numbered, read_workload, workload_of_server
+from pitstop.advisor.indexes.workload import (
+    WorkloadStatement,
+    numbered,
+    read_workload,
+    workload_of_record,
+    workload_of_server,
+)
 from pitstop.errors import SettingsError
 from pitstop.postgres.statements import StatementStats
+from pitstop.store import NPlusOneTotals, Observations, StatementTotals
 
 SQL = """-- the first
 -- weight: 100
@@ -90,6 +97,29 @@ def test_what_the_server_counted() -> None:
         WorkloadStatement("SELECT * FROM t WHERE at > now() - $1::interval", 30),
         WorkloadStatement("SELECT * FROM t WHERE a = $1 ORDER BY b LIMIT 20 OFFSET 0", 10, 20.0),
     ]
+
+
+def test_what_an_n_plus_one_repeats_counts_once_a_request() -> None:
+    """Its cure is a loader: beside hundreds of its executions no other statement would count."""
+    loop, page = ("app.py", 7, "posts"), ("app.py", 3, "posts")
+    route = ("request", "GET /posts")
+    statements = {
+        each: StatementTotals(*route, each, line, each, calls=calls, rows=calls)
+        for each, line, calls in (
+            ("SELECT * FROM posts LIMIT $1", page, 10),
+            ("SELECT * FROM users WHERE id = $1", loop, 1_000),
+            ("SELECT * FROM tags WHERE id = $1", loop, 5),
+        )
+    }
+    found = NPlusOneTotals(
+        *route, "lazy-load", "Post", "author", page, loop, "joinedload(Post.author)", requests=10, extra=990
+    )
+    observations = Observations(
+        statements={(*route, name, each.location): each for name, each in statements.items()},
+        n_plus_one={(*route, "lazy-load"): found},  # type: ignore[dict-item]
+    )
+    weights = {each.text: each.weight for each in workload_of_record(observations)}
+    assert sorted(weights.values()) == [1, 10, 10]
 
 
 def test_placeholders() -> None:

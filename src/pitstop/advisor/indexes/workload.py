@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,19 @@ def workload_of_server(rows: Iterable[StatementStats]) -> list[WorkloadStatement
 
 
 def workload_of_record(observations: Observations) -> list[WorkloadStatement]:
-    """What ``pitstop run`` or ``Pitstop(app)`` saw, its placeholders written as PostgreSQL does."""
+    """What ``pitstop run`` or ``Pitstop(app)`` saw, its placeholders written as PostgreSQL does.
+
+    What an N+1 repeats counts once a request: a loader is its cure, and beside it little else would count.
+    """
     totals = sorted(observations.statements.values(), key=lambda each: (each.fingerprint, each.scope))
-    return _merged(_weighted(each) for each in totals if is_asked(each))
+    repeated: Counter[tuple[object, ...]] = Counter()
+    for loop in observations.n_plus_one.values():
+        repeated[loop.scope_kind, loop.scope, loop.location] += loop.extra
+    return _merged(
+        _weighted(each, besides=repeated[each.scope_kind, each.scope, each.location])
+        for each in totals
+        if is_asked(each)
+    )
 
 
 def observed_statements(
@@ -106,9 +117,9 @@ def is_asked(observed: StatementTotals | StatementStats) -> bool:
     return bool(observed.calls) and not _CATALOG.search(observed.text)
 
 
-def _weighted(observed: StatementTotals | StatementStats) -> WorkloadStatement:
+def _weighted(observed: StatementTotals | StatementStats, *, besides: int = 0) -> WorkloadStatement:
     rows = max(observed.rows, 0) / observed.calls
-    return WorkloadStatement(planned_text(observed), observed.calls, max(rows, 1.0))
+    return WorkloadStatement(planned_text(observed), max(observed.calls - besides, 1), max(rows, 1.0))
 
 
 def numbered(text: str) -> str:
