@@ -35,7 +35,7 @@ __all__ = [
     "load_related",
     "plain_loader",
     "reduction",
-    "set_loader",
+    "set_loaders",
 ]
 
 CHUNK = 500
@@ -184,9 +184,9 @@ def plain_loader(state: State, key: str) -> Loader:
     return loader
 
 
-def set_loader(states: Iterable[State], key: str, loader: Loader) -> None:
-    """Let these instances load the attribute in another way, until it is loaded or expired."""
-    for state in states:
+def set_loaders(states: Iterable[State], key: str, loaders: Iterable[Loader]) -> None:
+    """Let each of these instances load the attribute in its way, until it is loaded or expired."""
+    for state, loader in zip(states, loaders, strict=True):
         if state.callables:
             state.callables[key] = loader
         else:  # an empty one may be shared
@@ -194,7 +194,7 @@ def set_loader(states: Iterable[State], key: str, loader: Loader) -> None:
 
 
 def reduction(plain: Loader, key: str) -> Any:
-    """What is pickled in the place of a loader set by ``set_loader``: SQLAlchemy's own, nothing kept."""
+    """What is pickled in the place of a loader set by ``set_loaders``: SQLAlchemy's own, nothing kept."""
     owner: Any = getattr(plain, "__self__", None)
     if owner is None:  # a loader of one instance already
         loader: Any = plain

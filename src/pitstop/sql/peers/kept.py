@@ -128,33 +128,29 @@ class _KeptColumn(_Kept):
 def keep(batch: Batch, prop: Relationship, states: list[State], values: list[Any]) -> None:
     """Keep what a relationship leads to, for each of the instances."""
     key, plain = prop.key, _plain_loaders(prop, states)
-    pairs = zip(states, values, strict=True)
-    for state, value in pairs:
-        inside.set_loader((state,), key, _KeptRelated(batch, key, value, plain[state.manager]))
+    kept = [
+        _KeptRelated(batch, key, value, plain[id(state.manager)])
+        for state, value in zip(states, values, strict=True)
+    ]
+    inside.set_loaders(states, key, kept)
     batch.kept += len(states)
 
 
 def keep_targets(batch: Batch, prop: Relationship, targets: Iterable[tuple[Any, list[State]]]) -> None:
     """Keep the targets of a many-to-one, each for those who refer to it."""
     key = prop.key
-    plain: dict[Any, inside.Loader] = {}
     for target, states in targets:
-        kept: dict[Any, _KeptTarget] = {}
-        for state in states:
-            manager = state.manager
-            if manager not in plain:
-                plain[manager] = inside.plain_loader(state, key)
-            if manager not in kept:
-                kept[manager] = _KeptTarget(batch, key, target, plain[manager])
-        for manager, one in kept.items():
-            mine = states if len(kept) == 1 else [state for state in states if state.manager is manager]
-            inside.set_loader(mine, key, one)
+        plain = _plain_loaders(prop, states)
+        kept = {manager: _KeptTarget(batch, key, target, loader) for manager, loader in plain.items()}
+        inside.set_loaders(states, key, [kept[id(state.manager)] for state in states])
         batch.kept += len(states)
 
 
-def _plain_loaders(prop: Relationship, states: list[State]) -> dict[Any, inside.Loader]:
-    """The ordinary loader of each class of the instances."""
-    managers = {state.manager: state for state in states}
+def _plain_loaders(prop: Relationship, states: list[State]) -> dict[int, inside.Loader]:
+    """The ordinary loader of each class of the instances, by the identity of its manager: to hash one is
+    a call of Python.
+    """
+    managers = {id(state.manager): state for state in states}
     return {manager: inside.plain_loader(state, prop.key) for manager, state in managers.items()}
 
 
@@ -167,7 +163,7 @@ def keep_columns(batch: Batch, state: State, values: dict[str, Any]) -> None:
         else:
             plain, of_instance = before or inside.plain_loader(state, key), before is not None
         kept = _KeptColumn(batch, key, values, plain, of_instance=of_instance)
-        inside.set_loader((state,), key, kept)
+        inside.set_loaders([state], key, [kept])
     batch.kept += 1
 
 
